@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InjectOptions } from 'fastify';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { buildApp, type Overrides, type Weian } from '#api/app.ts';
 import { loadConfig } from '#api/config.ts';
 import { createLogger } from '#api/log.ts';
@@ -12,7 +12,7 @@ export interface TestApp extends Weian {
   /** Every line the program logged, for tests that look for secrets. */
   readonly logLines: string[];
   /** A request as somebody of `role`, who is user `user-<role>` with a valid session and CSRF token. */
-  as(role: Role, options: InjectOptions): ReturnType<Weian['http']['inject']>;
+  as(role: Role, options: InjectOptions): Promise<LightMyRequestResponse>;
   /** Closes the app and deletes its folder. */
   destroy(): Promise<void>;
 }
