@@ -14,9 +14,13 @@ export const LayerResult = Shape({
 });
 export type LayerResult = Static<typeof LayerResult>;
 
+/** What one look found. */
+export const Verdict = OneOf(['ok', 'degraded', 'failed']);
+export type Verdict = Static<typeof Verdict>;
+
 export const Sample = Shape({
   at: Instant,
-  verdict: OneOf(['ok', 'degraded', 'failed']),
+  verdict: Verdict,
   reason: OrNull(Type.String()),
   layers: Type.Array(LayerResult),
 });
@@ -29,7 +33,8 @@ export const ChannelHealth = Shape({
   reason: OrNull(Type.String()),
   checkedAt: OrNull(Instant),
   lastOkAt: OrNull(Instant),
-  consecutiveFailures: Type.Integer(),
+  streakVerdict: OrNull(Verdict),
+  streakCount: Type.Integer({ description: 'How many looks in a row had streakVerdict' }),
   samples: Type.Array(Sample, { description: 'Newest first, at most 50' }),
 });
 export type ChannelHealth = Static<typeof ChannelHealth>;

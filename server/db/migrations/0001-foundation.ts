@@ -181,9 +181,8 @@ export async function up(trx: Knex.Transaction, dialect: Dialect): Promise<void>
     t.text('state').notNullable(); // online | degraded | offline | unknown
     t.bigInteger('since_at').notNullable();
     t.text('reason'); // code of the layer and error, e.g. tcp.unreachable
-    t.text('evidence_json').notNullable();
-    t.integer('consecutive_failures').notNullable().defaultTo(0);
-    t.integer('consecutive_successes').notNullable().defaultTo(0);
+    t.text('streak_verdict'); // verdict of the newest sample …
+    t.integer('streak_count').notNullable().defaultTo(0); // … and how many in a row had it
     t.bigInteger('checked_at');
     t.bigInteger('last_ok_at');
   });
