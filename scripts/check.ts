@@ -15,15 +15,32 @@ interface Check {
 const checks: Check[] = [
   {
     name: 'format (prettier)',
-    command: ['prettier/bin/prettier.cjs', '--config', 'scripts/config/prettier.json', '--check', '.', '!test/fixtures/**'],
+    command: [
+      'prettier/bin/prettier.cjs',
+      '--config',
+      'scripts/config/prettier.json',
+      '--check',
+      '.',
+      '!test/fixtures/**',
+    ],
   },
-  { name: 'lint (oxlint)', command: ['oxlint/bin/oxlint', '-c', 'scripts/config/oxlint.json', '--deny-warnings', '.'] },
+  {
+    name: 'lint (oxlint)',
+    command: ['oxlint/bin/oxlint', '-c', 'scripts/config/oxlint.json', '--deny-warnings', '.'],
+  },
   { name: 'types (tsc)', command: ['typescript/bin/tsc', '--noEmit', '-p', '.'] },
 ];
 if (existsSync(resolve(root, 'web/tsconfig.json'))) {
   checks.push({
     name: 'types of the console (svelte-check)',
-    command: ['svelte-check/bin/svelte-check', '--workspace', 'web', '--tsconfig', 'web/tsconfig.json', '--fail-on-warnings'],
+    command: [
+      'svelte-check/bin/svelte-check',
+      '--workspace',
+      'web',
+      '--tsconfig',
+      'web/tsconfig.json',
+      '--fail-on-warnings',
+    ],
   });
 }
 
@@ -31,7 +48,10 @@ let failedCount = 0;
 for (const { name, command } of checks) {
   console.log(`\n== ${name} ==`);
   const [program, ...args] = command;
-  const result = spawnSync(process.execPath, [resolve(root, 'node_modules', program), ...args], { cwd: root, stdio: 'inherit' });
+  const result = spawnSync(process.execPath, [resolve(root, 'node_modules', program), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (result.error) throw result.error;
   if (result.status !== 0) {
     failedCount += 1;

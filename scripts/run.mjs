@@ -20,13 +20,7 @@ if (command.program.length > 0) run(command);
 
 /** @param {import('./setup/commands.mjs').Command} wanted */
 async function prepare(wanted) {
-  /** @param {NodeJS.Signals} signal */
-  const stop = (signal) => {
-    stopRunning();
-    process.stderr.write(`\nSet-up stopped by ${signal}; run the same command again to go on.\n`);
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  process.on('SIGINT', stopSetUp).on('SIGTERM', stopSetUp);
   try {
     await runSteps(wanted.steps, { isVerbose: name === 'setup' });
   } catch (error) {
@@ -34,7 +28,14 @@ async function prepare(wanted) {
     process.stderr.write(`\n${error.message}\n`);
     process.exit(1);
   }
-  process.off('SIGINT', stop).off('SIGTERM', stop);
+  process.off('SIGINT', stopSetUp).off('SIGTERM', stopSetUp);
+}
+
+/** @param {NodeJS.Signals} signal */
+function stopSetUp(signal) {
+  stopRunning();
+  process.stderr.write(`\nSet-up stopped by ${signal}; run the same command again to go on.\n`);
+  process.exit(signal === 'SIGINT' ? 130 : 143);
 }
 
 /** @param {import('./setup/commands.mjs').Command} wanted */

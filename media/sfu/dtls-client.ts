@@ -27,7 +27,9 @@ export async function createDtlsIdentity(): Promise<DtlsIdentity> {
   try {
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
     const subject = ['-subj', '/CN=weian-self-test', '-days', '1'];
-    await promisify(execFile)('openssl', ['req', '-x509', ...key, ...subject, '-out', certificateFile], { timeout: 10_000 });
+    await promisify(execFile)('openssl', ['req', '-x509', ...key, ...subject, '-out', certificateFile], {
+      timeout: 10_000,
+    });
     const fingerprint = new X509Certificate(await readFile(certificateFile)).fingerprint256;
     return { certificateFile, keyFile, fingerprint, close };
   } catch (error) {
@@ -85,12 +87,16 @@ export async function createDtlsClient(server: IceServerSide): Promise<DtlsClien
     if (isDtls(datagram) && opensslPort !== undefined) inner.send(datagram, opensslPort, '127.0.0.1');
   });
 
+  const sendCheck = () => outer.send(request.message, server.port, server.address);
+  const note = (text: string) => {
+    output = (output + text).slice(-maxOutputChars);
+  };
+
   return {
     async checkConnectivity(signal) {
-      const send = () => outer.send(request.message, server.port, server.address);
-      const timer = setInterval(send, retryMs);
+      sendCheck();
+      const timer = setInterval(sendCheck, retryMs);
       try {
-        send();
         for (;;) {
           const [datagram] = (await once(outer, 'message', { signal })) as [Buffer];
           if (request.isAnsweredBy(datagram)) return;
@@ -108,9 +114,6 @@ export async function createDtlsClient(server: IceServerSide): Promise<DtlsClien
         stdio: ['pipe', 'pipe', 'pipe'],
       });
       openssl = child;
-      const note = (text: string) => {
-        output = (output + text).slice(-maxOutputChars);
-      };
       child.stdout.setEncoding('utf8').on('data', note);
       child.stderr.setEncoding('utf8').on('data', note);
       child.on('error', (error) => note(`openssl cannot be started: ${error.message}`));

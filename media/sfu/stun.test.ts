@@ -12,7 +12,7 @@ const sample = Buffer.from(
     '80280004e57a3bcf',
   'hex',
 );
-const samplePassword = 'VOkJxbRl1RmTxUK/WvJxBt';
+const samplePassword = 'VOkJxbRl1RmTxUk/WvJxBt';
 const integrityAt = sample.length - 8 - 24;
 const fingerprintAt = sample.length - 8;
 
@@ -30,7 +30,9 @@ test('a request ends in integrity and fingerprint over its own bytes', () => {
   expect(message.readUInt16BE(2)).toBe(message.length - 20);
   expect(message.length % 4).toBe(0);
   const beforeIntegrity = message.subarray(0, message.length - 32);
-  expect(message.subarray(message.length - 28, message.length - 8)).toEqual(messageIntegrity(beforeIntegrity, 'secret'));
+  expect(message.subarray(message.length - 28, message.length - 8)).toEqual(
+    messageIntegrity(beforeIntegrity, 'secret'),
+  );
   expect(message.subarray(message.length - 4)).toEqual(fingerprint(message.subarray(0, message.length - 8)));
 });
 

@@ -53,7 +53,9 @@ async function call(worker: types.Worker, identity: DtlsIdentity): Promise<strin
   let client: DtlsClient | undefined;
   const steps = async (): Promise<string> => {
     const router = await worker.createRouter();
-    const transport = await router.createWebRtcTransport({ listenInfos: [{ protocol: 'udp', ip: '127.0.0.1' }] });
+    const transport = await router.createWebRtcTransport({
+      listenInfos: [{ protocol: 'udp', ip: '127.0.0.1' }],
+    });
     const [candidate] = transport.iceCandidates;
     if (candidate === undefined) throw new Error('The worker offers no ICE candidate on 127.0.0.1.');
     client = await createDtlsClient({
@@ -63,7 +65,10 @@ async function call(worker: types.Worker, identity: DtlsIdentity): Promise<strin
       password: transport.iceParameters.password,
     });
     await transport.connect({
-      dtlsParameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: identity.fingerprint }] },
+      dtlsParameters: {
+        role: 'client',
+        fingerprints: [{ algorithm: 'sha-256', value: identity.fingerprint }],
+      },
     });
     await client.checkConnectivity(AbortSignal.timeout(checkTimeoutMs)).catch((cause: unknown) => {
       throw new Error(`The worker did not answer the ICE check within ${checkTimeoutMs} ms.`, { cause });
@@ -84,9 +89,16 @@ function dtlsConnected(transport: types.WebRtcTransport, client: DtlsClient): Pr
   return new Promise((resolve, reject) => {
     const fail = (what: string) => {
       clearTimeout(timer);
-      reject(new Error(`${what} (ICE ${transport.iceState}, DTLS ${transport.dtlsState}). ${lastLines(client.output())}`));
+      reject(
+        new Error(
+          `${what} (ICE ${transport.iceState}, DTLS ${transport.dtlsState}). ${lastLines(client.output())}`,
+        ),
+      );
     };
-    const timer = setTimeout(() => fail(`The DTLS handshake did not finish within ${handshakeTimeoutMs} ms`), handshakeTimeoutMs);
+    const timer = setTimeout(
+      () => fail(`The DTLS handshake did not finish within ${handshakeTimeoutMs} ms`),
+      handshakeTimeoutMs,
+    );
     transport.on('dtlsstatechange', (state) => {
       if (state === 'connected') {
         clearTimeout(timer);

@@ -24,7 +24,11 @@ export async function checkWorker(bin: string): Promise<{ version: string }> {
   const { code, signal, stderr } = await startBare(bin);
   if (code !== bareStartExitCode) {
     const how = signal ? `was ended by ${signal}` : `answered exit code ${code}`;
-    throw new MediaError('tool-missing', `The media worker ${bin} does not run on this system: it ${how}. ${stderr}`, { bin });
+    throw new MediaError(
+      'tool-missing',
+      `The media worker ${bin} does not run on this system: it ${how}. ${stderr}`,
+      { bin },
+    );
   }
   return { version: mediasoup.version };
 }

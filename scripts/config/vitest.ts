@@ -20,10 +20,18 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'api', include: ['test/{api,stores}/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000 },
+        test: {
+          name: 'api',
+          include: ['test/{api,stores}/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
       { extends: true, test: { name: 'simulators', include: ['test/simulators/**/*.test.ts'], ...slow } },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...slow, testTimeout: 300_000 } },
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...slow, testTimeout: 300_000 },
+      },
     ],
   },
 });

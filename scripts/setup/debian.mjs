@@ -12,15 +12,31 @@ export const packageGroups = {
   addon: ['g++', 'make', 'python3'],
   /** Compiles mediasoup's worker against Debian's libraries (scripts/worker/README.md). */
   worker: [
-    ...['g++', 'meson', 'ninja-build', 'pkg-config', 'flatbuffers-compiler'],
-    ...['libssl-dev', 'libsrtp2-dev', 'libuv1-dev', 'libflatbuffers-dev', 'libabsl-dev'],
+    'g++',
+    'meson',
+    'ninja-build',
+    'pkg-config',
+    'flatbuffers-compiler',
+    'libssl-dev',
+    'libsrtp2-dev',
+    'libuv1-dev',
+    'libflatbuffers-dev',
+    'libabsl-dev',
   ],
   /** The simulated cameras and recorder: GStreamer's RTSP server, driven from Python. */
   simulators: [
-    ...['gstreamer1.0-plugins-base', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-bad'],
-    ...['gstreamer1.0-plugins-ugly', 'gstreamer1.0-rtsp', 'gstreamer1.0-x', 'libgstrtspserver-1.0-0'],
-    ...['gir1.2-gst-rtsp-server-1.0', 'gir1.2-gstreamer-1.0', 'gir1.2-gst-plugins-base-1.0'],
-    ...['python3-gi', 'python3-gi-cairo'],
+    'gstreamer1.0-plugins-base',
+    'gstreamer1.0-plugins-good',
+    'gstreamer1.0-plugins-bad',
+    'gstreamer1.0-plugins-ugly',
+    'gstreamer1.0-rtsp',
+    'gstreamer1.0-x',
+    'libgstrtspserver-1.0-0',
+    'gir1.2-gst-rtsp-server-1.0',
+    'gir1.2-gstreamer-1.0',
+    'gir1.2-gst-plugins-base-1.0',
+    'python3-gi',
+    'python3-gi-cairo',
   ],
   /** Drives the console in the browser tests. */
   browser: ['chromium'],
@@ -106,7 +122,8 @@ export async function installGroups(groups, report) {
     await apt(args);
   }
   const left = findMissing(groups);
-  if (left.length > 0) throw new SetupError(`apt-get reported success, but these are still missing: ${left.join(' ')}`);
+  if (left.length > 0)
+    throw new SetupError(`apt-get reported success, but these are still missing: ${left.join(' ')}`);
   return `installed ${missing.join(' ')}`;
 }
 
@@ -115,7 +132,9 @@ function findMissing(groups) {
   const names = [...new Set(groups.flatMap((group) => packageGroups[group]))];
   if (names.length === 0) return [];
   // Exit code 1 only says that some are unknown; those are simply not in the listing.
-  const listing = spawnSync('dpkg-query', ['-W', '-f', '${Package}\t${db:Status-Abbrev}\n', ...names], { encoding: 'utf8' });
+  const listing = spawnSync('dpkg-query', ['-W', '-f', '${Package}\t${db:Status-Abbrev}\n', ...names], {
+    encoding: 'utf8',
+  });
   if (listing.error) {
     throw new SetupError(
       `This system has no dpkg (${listing.error.message}); Weian is set up on Debian 12.\nIt needs: ${names.join(' ')}`,
@@ -136,7 +155,15 @@ function rootPrefix() {
  * @param {Report} report
  */
 function aptRunner(prefix, report) {
-  const words = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'apt-get', '-o', 'DPkg::Lock::Timeout=600'];
+  const words = [
+    ...prefix,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'LC_ALL=C',
+    'apt-get',
+    '-o',
+    'DPkg::Lock::Timeout=600',
+  ];
   /** @param {string[]} args */
   return async (args) => {
     const counts = { total: 0, unpacked: 0, configured: 0 };

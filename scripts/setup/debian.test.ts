@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import { aptProgress, packageGroups, parseMissing } from './debian.mjs';
 
 test('only packages that dpkg calls installed are there: removed, half-installed and unknown ones are missing', () => {
-  const listing = ['ffmpeg\tii ', 'openssl\thi ', 'meson\trc ', 'chromium\tiU ', 'fonts-wqy-zenhei\tun ', ''].join('\n');
+  const listing = [
+    'ffmpeg\tii ',
+    'openssl\thi ',
+    'meson\trc ',
+    'chromium\tiU ',
+    'fonts-wqy-zenhei\tun ',
+    '',
+  ].join('\n');
   const names = ['ffmpeg', 'openssl', 'meson', 'chromium', 'fonts-wqy-zenhei', 'never-heard-of'];
   expect(parseMissing(names, listing)).toEqual(['meson', 'chromium', 'fonts-wqy-zenhei', 'never-heard-of']);
 });

@@ -37,7 +37,7 @@ export const npmStep = {
       cwd: projectRoot,
       env: systemNodeEnv(process.env),
       onLine(line) {
-        if (!/^npm http /.test(line)) return false;
+        if (!line.startsWith('npm http ')) return false;
         fetched += 1;
         report(`fetching ${Math.min(fetched, total)}/${total}`);
         return true;

@@ -34,7 +34,7 @@ function stop(child) {
  * @param {(line: string) => boolean | void} [options.onLine] gets each line of both outputs; true: it was progress, not worth
  *   showing when the program fails
  * @returns {Promise<void>}
- * @throws SetupError with the last lines that the program wrote, if it cannot start, fails or takes too long
+ * @throws SetupError with the first and last lines that the program wrote, if it cannot start, fails or takes too long
  */
 export function runCommand(command, args, options = {}) {
   const { cwd, env = process.env, timeoutMs, onLine = () => false } = options;
@@ -42,22 +42,22 @@ export function runCommand(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
-    /** @type {string[]} */
-    const tail = [];
+    const kept = keepEnds();
     let isLate = false;
-    const timer = timeoutMs && setTimeout(() => {
-      isLate = true;
-      stop(child);
-    }, timeoutMs);
+    const timer =
+      timeoutMs &&
+      setTimeout(() => {
+        isLate = true;
+        stop(child);
+      }, timeoutMs);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         if (onLine(line) === true || line.trim() === '') return;
-        tail.push(line);
-        if (tail.length > 40) tail.shift();
+        kept.add(line);
       });
     }
     /** @param {string} reason */
-    const fail = (reason) => reject(new SetupError([`${shown}: ${reason}`, ...tail].join('\n')));
+    const fail = (reason) => reject(new SetupError([`${shown}: ${reason}`, ...kept.lines()].join('\n')));
     child.on('error', (error) => {
       running.delete(child);
       clearTimeout(timer);
@@ -71,4 +71,28 @@ export function runCommand(command, args, options = {}) {
       else resolve();
     });
   });
+}
+
+/** Of a long output, the first lines (npm says there what is wrong) and the last (a compiler does there). */
+function keepEnds() {
+  /** @type {string[]} */
+  const first = [];
+  /** @type {string[]} */
+  const last = [];
+  let leftOut = 0;
+  return {
+    /** @param {string} line */
+    add(line) {
+      if (first.length < 15) {
+        first.push(line);
+        return;
+      }
+      last.push(line);
+      if (last.length > 30) {
+        last.shift();
+        leftOut += 1;
+      }
+    },
+    lines: () => (leftOut === 0 ? [...first, ...last] : [...first, `… ${leftOut} lines left out …`, ...last]),
+  };
 }

@@ -40,7 +40,9 @@ export const sqliteStep = {
 async function compile() {
   const headers = nodeHeaders();
   if (headers === undefined) {
-    throw new SetupError('The npm package of Node 24 holds no C headers (include/node/node_api.h), so sqlite3 cannot be compiled.');
+    throw new SetupError(
+      'The npm package of Node 24 holds no C headers (include/node/node_api.h), so sqlite3 cannot be compiled.',
+    );
   }
   const nodeGyp = join(projectRoot, 'node_modules/node-gyp/bin/node-gyp.js');
   await runCommand(nodeBin, [nodeGyp, 'rebuild', `--nodedir=${headers}`, '--jobs=max'], {
@@ -55,7 +57,12 @@ function cachedAddon() {
   /** @type {{ version: string, binary: { napi_versions: number[] } }} */
   const { version, binary } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   const napi = Math.max(...binary.napi_versions);
-  return join(cacheRoot(process.env), 'sqlite3', `${version}-napi${napi}-${platformTag()}`, 'node_sqlite3.node');
+  return join(
+    cacheRoot(process.env),
+    'sqlite3',
+    `${version}-napi${napi}-${platformTag()}`,
+    'node_sqlite3.node',
+  );
 }
 
 /** What goes wrong when the add-on is loaded and asked for a sum; undefined if nothing does. */

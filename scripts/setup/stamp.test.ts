@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -14,12 +24,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const hash = (root: string) => hashFiles(root, listFiles(root));
+
 test('the hash of a tree changes with content, name and number of files, and not with the place of the tree', () => {
   const tree = join(folder, 'a');
   mkdirSync(join(tree, 'deep'), { recursive: true });
   writeFileSync(join(tree, 'one'), '1');
   writeFileSync(join(tree, 'deep/two'), '2');
-  const hash = (root: string) => hashFiles(root, listFiles(root));
   const before = hash(tree);
   writeFileSync(join(tree, 'one'), '1!');
   expect(hash(tree)).not.toBe(before);

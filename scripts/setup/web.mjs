@@ -20,7 +20,8 @@ export const webStep = {
   title: '网页控制台',
   isDone: () => (existsSync(page) ? readStamp(stampFile) === sourceHash() : !isPageTracked()),
   async run(report) {
-    if (!existsSync(page)) throw new SetupError('web/index.html is missing from this clone: git checkout -- web');
+    if (!existsSync(page))
+      throw new SetupError('web/index.html is missing from this clone: git checkout -- web');
     report('building');
     const hash = sourceHash();
     const vite = join(projectRoot, 'node_modules/vite/bin/vite.js');
@@ -41,7 +42,9 @@ function isPageTracked() {
 function sourceHash() {
   const made = new Set(['dist', 'paraglide']);
   const web = listFiles(join(projectRoot, 'web'), (path) => !made.has(path));
-  const shared = listFiles(join(projectRoot, 'server')).filter((path) => /\/(schema|permissions)\.ts$/.test(path));
+  const shared = listFiles(join(projectRoot, 'server')).filter((path) =>
+    /\/(schema|permissions)\.ts$/.test(path),
+  );
   const settings = ['scripts/config/vite.ts', 'package-lock.json'].map((path) => join(projectRoot, path));
   return hashFiles(projectRoot, [...web, ...shared, ...settings.filter((path) => existsSync(path))]);
 }

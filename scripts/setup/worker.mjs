@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { lookup } from 'node:dns/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -136,7 +145,8 @@ async function build(target, report) {
       },
     });
     const built = join(scratch, 'build/mediasoup-worker');
-    if (!startsHere(built)) throw new SetupError(`The worker was built (${statSync(built).size} bytes) but does not start.`);
+    if (!startsHere(built))
+      throw new SetupError(`The worker was built (${statSync(built).size} bytes) but does not start.`);
     installFile(built, target);
   } finally {
     process.off('exit', clean);

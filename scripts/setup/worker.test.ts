@@ -19,7 +19,9 @@ afterEach(() => {
 test('the line is changed where it stands, and nothing else', () => {
   writeFileSync(join(source, file), 'a;\nx = (operationType == BIO_CB_RETURN) ? r : 1;\nb;\n');
   patchSource(source);
-  expect(readFileSync(join(source, file), 'utf8')).toBe('a;\nx = (operationType & BIO_CB_RETURN) ? r : 1;\nb;\n');
+  expect(readFileSync(join(source, file), 'utf8')).toBe(
+    'a;\nx = (operationType & BIO_CB_RETURN) ? r : 1;\nb;\n',
+  );
 });
 
 test.each(['nothing of the kind', '(operationType == BIO_CB_RETURN) (operationType == BIO_CB_RETURN)'])(

@@ -6,7 +6,9 @@ if (workerBin === undefined) throw new Error('Usage: self-test.ts <path of the w
 
 const result = await runWorkerSelfTest(workerBin);
 if (result.passed) {
-  console.log(`DTLS handshake completed in ${result.durationMs} ms, ${result.srtpProfile}, mediasoup ${result.version}`);
+  console.log(
+    `DTLS handshake completed in ${result.durationMs} ms, ${result.srtpProfile}, mediasoup ${result.version}`,
+  );
 } else {
   console.error(`The media worker failed its self-test (mediasoup ${result.version}): ${result.reason}`);
   process.exitCode = 1;

@@ -54,15 +54,19 @@ function findPrograms(): string {
     .toSorted((a, b) => b - a)
     .map((version) => join(root, String(version), 'bin'))
     .find((folder) => existsSync(join(folder, 'initdb')));
-  if (newest === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql, or run "npm run setup".');
+  if (newest === undefined)
+    throw new Error('PostgreSQL is not installed: apt-get install postgresql, or run "npm run setup".');
   return newest;
 }
 
 /** PostgreSQL refuses to run as root: then it runs as the user that its package made. */
 function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  return { uid: id('-u'), gid: id('-g') };
+  return { uid: postgresId('-u'), gid: postgresId('-g') };
+}
+
+function postgresId(flag: '-u' | '-g'): number {
+  return Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
 }
 
 /** A free port may be taken by another test before the server binds it: then another is tried. */
@@ -79,12 +83,21 @@ async function startServer(programs: string, data: string): Promise<{ server: Ch
 }
 
 function spawnServer(programs: string, data: string, port: number): ChildProcess {
-  const quick = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'shared_buffers=32MB'];
+  const quick = [
+    'fsync=off',
+    'synchronous_commit=off',
+    'full_page_writes=off',
+    'autovacuum=off',
+    'shared_buffers=32MB',
+  ];
   const settings = [`listen_addresses=127.0.0.1`, `port=${port}`, 'unix_socket_directories=', ...quick];
   const server = [join(programs, 'postgres'), '-D', data, ...settings.flatMap((setting) => ['-c', setting])];
   const asUser = process.getuid?.() === 0 ? ['--reuid=postgres', '--regid=postgres', '--init-groups'] : [];
   // pdeathsig: a test run that is killed must not leave a server behind. INT asks for a fast shutdown.
-  return spawn('setpriv', [...asUser, '--pdeathsig=INT', '--', ...server], { cwd: data, stdio: ['ignore', 'ignore', 'pipe'] });
+  return spawn('setpriv', [...asUser, '--pdeathsig=INT', '--', ...server], {
+    cwd: data,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
 }
 
 /** Resolves when the server takes connections, or has ended; with what it wrote so far. */

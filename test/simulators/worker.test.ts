@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDtlsIdentity } from '#media/sfu/dtls-client.ts';
+import { createDtlsIdentity, type DtlsIdentity } from '#media/sfu/dtls-client.ts';
 import { runWorkerSelfTest } from '#media/sfu/worker-self-test.ts';
 import { checkWorker, workerBinPath } from '#media/sfu/worker.ts';
 import * as mediasoup from 'mediasoup';
@@ -29,33 +29,44 @@ function writeProgram(name: string, script: string): string {
 
 test('the worker completes an ICE check and a DTLS handshake, and agrees on SRTP keys', async () => {
   const result = await runWorkerSelfTest(workerBin);
-  expect(result).toMatchObject({ passed: true, version: mediasoup.version, srtpProfile: expect.stringMatching(/^SRTP_A/) });
+  expect(result).toMatchObject({
+    passed: true,
+    version: mediasoup.version,
+    srtpProfile: expect.stringMatching(/^SRTP_A/),
+  });
 });
+
+/** A client that announces one certificate and shows another. */
+async function makeFalseIdentity(): Promise<DtlsIdentity> {
+  const [announced, used] = await Promise.all([createDtlsIdentity(), createDtlsIdentity()]);
+  return {
+    ...used,
+    fingerprint: announced.fingerprint,
+    close: async () => void (await Promise.all([announced.close(), used.close()])),
+  };
+}
 
 test('a client whose certificate is not the announced one is refused, and the reason says so', async () => {
-  const makeIdentity = async () => {
-    const [announced, used] = await Promise.all([createDtlsIdentity(), createDtlsIdentity()]);
-    return {
-      ...used,
-      fingerprint: announced.fingerprint,
-      close: async () => void (await Promise.all([announced.close(), used.close()])),
-    };
-  };
-  const result = await runWorkerSelfTest(workerBin, makeIdentity);
-  expect(result).toMatchObject({ passed: false, reason: expect.stringContaining('refused the DTLS handshake') });
+  const result = await runWorkerSelfTest(workerBin, makeFalseIdentity);
+  expect(result).toMatchObject({
+    passed: false,
+    reason: expect.stringContaining('refused the DTLS handshake'),
+  });
 });
 
-test('a worker that dies in the middle of the handshake fails at once, with the signal named', async () => {
-  // Started in the worker's place: the real worker under a watch that kills it when the first handshake message arrives would
-  // need a patched build; ending it right after the certificate is made comes from outside in the same way.
-  const makeIdentity = async () => {
-    const identity = await createDtlsIdentity();
-    const children = execFileSync('ps', ['--ppid', String(process.pid), '-o', 'pid=,comm='], { encoding: 'utf8' });
-    const pid = Number(/(\d+) mediasoup-worke/.exec(children)?.[1]);
-    setTimeout(() => process.kill(pid, 'SIGSEGV'), 5);
-    return identity;
-  };
-  const result = await runWorkerSelfTest(workerBin, makeIdentity);
+/** An honest client in whose call the worker is ended from outside, as a crash would. */
+async function makeIdentityAndCrashWorker(): Promise<DtlsIdentity> {
+  const identity = await createDtlsIdentity();
+  const children = execFileSync('ps', ['--ppid', String(process.pid), '-o', 'pid=,comm='], {
+    encoding: 'utf8',
+  });
+  const pid = Number(/(\d+) mediasoup-worke/.exec(children)?.[1]);
+  setTimeout(() => process.kill(pid, 'SIGSEGV'), 5);
+  return identity;
+}
+
+test('a worker that dies in the middle of the call fails at once, with the signal named', async () => {
+  const result = await runWorkerSelfTest(workerBin, makeIdentityAndCrashWorker);
   expect(result).toMatchObject({ passed: false, reason: expect.stringContaining('SIGSEGV') });
 });
 
@@ -67,7 +78,10 @@ test('a program that is no worker fails as one that does not start', async () =>
 test('the liveness check tells the version, and an absent or broken worker apart from a good one', async () => {
   expect(await checkWorker(workerBin)).toEqual({ version: mediasoup.version });
   await expect(checkWorker(join(folder, 'absent'))).rejects.toMatchObject({ code: 'tool-missing' });
-  const broken = writeProgram('broken', 'echo "error while loading shared libraries: libsrtp2.so.1" >&2; exit 127');
+  const broken = writeProgram(
+    'broken',
+    'echo "error while loading shared libraries: libsrtp2.so.1" >&2; exit 127',
+  );
   await expect(checkWorker(broken)).rejects.toMatchObject({
     code: 'tool-missing',
     message: expect.stringContaining('libsrtp2.so.1'),
