@@ -79,7 +79,7 @@ async function call(worker: types.Worker, identity: DtlsIdentity): Promise<strin
     return await agreedProfile(client);
   };
   try {
-    return await Promise.race([steps(), died]);
+    return await Promise.race([died, steps()]);
   } finally {
     await client?.close();
   }

@@ -39,7 +39,7 @@ export const npmStep = {
       onLine(line) {
         if (!line.startsWith('npm http ')) return false;
         fetched += 1;
-        report(`fetching ${Math.min(fetched, total)}/${total}`);
+        report(fetched < total ? `fetching ${fetched}/${total}` : 'unpacking');
         return true;
       },
     });
