@@ -14,13 +14,13 @@ async function main(): Promise<number> {
   const { databaseUrl } = loadConfig(process.env);
   const file = databaseUrl.startsWith('sqlite:') ? databaseUrl.slice('sqlite:'.length) : undefined;
   if (file !== undefined && !existsSync(file)) {
-    console.error(`There is no database at ${file}. Set DATA_DIR or DATABASE_URL as for the server.`);
+    say(process.stderr, `There is no database at ${file}. Set DATA_DIR or DATABASE_URL as for the server.`);
     return 2;
   }
   const db = openDatabase(databaseUrl);
   try {
     if (!(await db.schema.hasTable('audit_entries'))) {
-      console.error('This database has no audit trail: the server has never been started on it.');
+      say(process.stderr, 'This database has no audit trail: the server has never been started on it.');
       return 2;
     }
     return await verify(db);
@@ -32,7 +32,7 @@ async function main(): Promise<number> {
 async function verify(db: Knex): Promise<number> {
   const audit = createAuditTrail({ db, now: Date.now });
   const check = await audit.verify();
-  for (const line of describe(check)) console.log(line);
+  for (const line of describe(check)) say(process.stdout, line);
   if (check.firstBadSeq !== null) await showRow(db, check.firstBadSeq);
   await audit.record({
     action: 'audit.verified',
@@ -67,7 +67,11 @@ async function showRow(db: Knex, seq: number): Promise<void> {
     .where('seq', '>=', seq)
     .orderBy('seq')
     .first();
-  if (row) console.log(`The first row there now: ${toWire(row.at)} ${row.actor_name} ${row.action}`);
+  if (row) say(process.stdout, `The first row there now: ${toWire(row.at)} ${row.actor_name} ${row.action}`);
+}
+
+function say(stream: NodeJS.WriteStream, line: string): void {
+  stream.write(`${line}\n`);
 }
 
 main().then(
@@ -76,7 +80,10 @@ main().then(
   },
   (error: unknown) => {
     const text = error instanceof Error ? error.message : String(error);
-    console.error(error instanceof ConfigError ? text : `The audit trail could not be checked: ${text}`);
+    say(
+      process.stderr,
+      error instanceof ConfigError ? text : `The audit trail could not be checked: ${text}`,
+    );
     process.exitCode = 2;
   },
 );
