@@ -147,5 +147,10 @@ inline srtp_err_status_t srtp_unprotect_rtcp(
 	return weian_srtp3::transform(::srtp_unprotect_rtcp, session, srtcp, srtcpLen, rtcp, rtcpLen, 0);
 }
 
+inline srtp_err_status_t srtp_stream_remove(srtp_t session, uint32_t ssrc)
+{
+	return srtp_remove_stream(session, ssrc);
+}
+
 // From here on the worker's "srtp_policy_t" is the opaque one.
 #define srtp_policy_t weian_srtp3_policy_t
