@@ -7,7 +7,7 @@ import { correctHost } from './hosts.ts';
 import { NAMESPACES, PREFIX_OF, type ServiceName } from './namespaces.ts';
 import { callNodeOnvif, suitsNodeOnvif } from './node-onvif.ts';
 import { readServices } from './services.ts';
-import type { SoapClient } from './soap.ts';
+import type { SoapCall, SoapClient } from './soap.ts';
 import type { Services } from './types.ts';
 
 export interface ContextOptions {
@@ -49,32 +49,39 @@ export function createContext({ soap, xaddr, log, deadlineMs, trusted, signal }:
 
     async ask(service, operation, inner = '', options = {}) {
       await clockIfPossible();
-      const prefix = PREFIX_OF[service];
-      const namespace = NAMESPACES[prefix];
-      return soap.call({
-        xaddr: await addressOf(service),
-        operation,
-        action: `${namespace}/${operation}`,
-        body: `<${prefix}:${operation} xmlns:${prefix}="${namespace}" xmlns:tt="${NAMESPACES.tt}">${inner}</${prefix}:${operation}>`,
-        deadlineMs,
-        ...options,
-      });
+      return soap.call({ ...(await request(service, operation, inner)), ...options });
     },
 
     async askEither(service, call, inner, values = []) {
       await clockIfPossible();
-      const address = await addressOf(service);
-      if (suitsNodeOnvif(soap, address, values) && (soap.mode === 'ws-token' || !soap.credentials)) {
-        try {
-          return await callNodeOnvif(soap, address, call, { deadlineMs, signal });
-        } catch (error) {
-          if (isFinal(error)) throw error;
-          log.debug({ operation: call.operation, error: (error as Error).message }, 'node-onvif-ts failed, asking with our own client');
-        }
+      const own = await request(service, call.operation, inner);
+      if (!suitsNodeOnvif(soap, own.xaddr, values)) return soap.call(own);
+      if (soap.credentials && soap.mode === 'none') {
+        const open = await soap.probe(own);
+        if (open) return open;
+        if (!suitsNodeOnvif(soap, own.xaddr, values)) return soap.call(own);
       }
-      return context.ask(service, call.operation, inner);
+      try {
+        return await callNodeOnvif(soap, own.xaddr, call, { deadlineMs, signal });
+      } catch (error) {
+        if (isFinal(error)) throw error;
+        log.debug({ operation: call.operation, error: (error as Error).message }, 'node-onvif-ts failed, asking with our own client');
+        return soap.call(own);
+      }
     },
   };
+
+  async function request(service: ServiceName, operation: string, inner: string): Promise<SoapCall> {
+    const prefix = PREFIX_OF[service];
+    const namespace = NAMESPACES[prefix];
+    return {
+      xaddr: await addressOf(service),
+      operation,
+      action: `${namespace}/${operation}`,
+      body: `<${prefix}:${operation} xmlns:${prefix}="${namespace}" xmlns:tt="${NAMESPACES.tt}">${inner}</${prefix}:${operation}>`,
+      deadlineMs,
+    };
+  }
 
   async function addressOf(service: ServiceName): Promise<string> {
     if (service === 'device') return xaddr;

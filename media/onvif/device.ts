@@ -51,8 +51,8 @@ export interface OnvifDevice {
   getClock(): Promise<DeviceClock>;
   getInformation(): Promise<DeviceInformation>;
   getNetwork(): Promise<NetworkInterface[]>;
-  /** Stable identity (see identityOf); `endpointReference` from discovery is used where the device does not tell its own. */
-  getIdentity(known?: { information?: DeviceInformation; endpointReference?: string }): Promise<DeviceIdentity | undefined>;
+  /** Stable identity (see identityOf). What is `known` is not asked again; */
+  getIdentity(known?: { information?: DeviceInformation; network?: NetworkInterface[]; endpointReference?: string }): Promise<DeviceIdentity | undefined>;
   getServices(): Promise<Services>;
   listChannels(): Promise<ChannelList>;
   /** One JPEG. @throws also 'no-media' when the answer is no picture, 'not-supported' when the channel has no snapshot */
@@ -75,9 +75,12 @@ export interface OnvifDevice {
 
 /**
  * The face of one device; sends nothing yet.
- * @throws MediaError 'rejected' if a network is no CIDR
+ * @throws MediaError 'rejected' if the address is no http(s) URL or a network is no CIDR
  */
 export function openDevice(target: DeviceTarget, options: DeviceOptions): OnvifDevice {
+  if (!URL.canParse(target.xaddr) || !/^https?:$/.test(new URL(target.xaddr).protocol)) {
+    throw new MediaError('rejected', 'the device address is no http or https URL');
+  }
   const deadlineMs = options.deadlineMs ?? 8_000;
   const log = options.log.child({ component: 'onvif' });
   const soap = createSoapClient({
@@ -106,8 +109,8 @@ export function openDevice(target: DeviceTarget, options: DeviceOptions): OnvifD
     getNetwork,
     async getIdentity(known = {}) {
       const information = known.information ?? (await getInformation());
-      const interfaces = await optional(context, 'network interfaces', getNetwork);
-      const endpointReference = (await optional(context, 'endpoint reference', () => readReference(context))) ?? known.endpointReference;
+      const interfaces = known.network ?? (await optional(context, 'network interfaces', getNetwork));
+      const endpointReference = known.endpointReference ?? (await optional(context, 'endpoint reference', () => readReference(context)));
       return identityOf({ information, interfaces, endpointReference });
     },
     getServices: () => context.services(),

@@ -23,7 +23,7 @@ const MAX_BYTES = 512_000;
 export function suitsNodeOnvif(soap: SoapClient, xaddr: string, values: readonly string[]): boolean {
   const url = URL.canParse(xaddr) ? new URL(xaddr) : undefined;
   if (url?.protocol !== 'http:' || url.search !== '' || soap.mode === 'http-digest') return false;
-  // Without a user it asks anonymously, which is right until the device has refused that once; then soap.ts finds out the log-in.
+  // Where no log-in is wanted it asks without one.
   const secrets = soap.mode === 'ws-token' && soap.credentials ? [soap.credentials.username] : [];
   return [...secrets, ...values].every((value) => escapeXml(value) === value && /^\S(.*\S)?$/s.test(value));
 }

@@ -56,6 +56,12 @@ export interface SoapClient {
    * @throws MediaError of readSoapAnswer and exchange; 'unauthorized' without a request when the refusal budget is spent
    */
   call(call: SoapCall): Promise<XmlNode>;
+  /**
+   * Asks without credentials to learn how the device wants to be asked: the response if it answers, undefined if it wants a log-in
+   * (`mode` then says which), so that the caller can choose who sends it.
+   * @throws MediaError as call, also 'unauthorized' when there are no credentials to try
+   */
+  probe(call: SoapCall): Promise<XmlNode | undefined>;
   /** Device clock minus ours; WS-UsernameToken times are shifted by it. */
   setSkew(skewMs: number): void;
   readonly skewMs: number;
@@ -153,13 +159,19 @@ export function createSoapClient(options: SoapOptions): SoapClient {
     }
   }
 
+  async function probe(request: SoapCall): Promise<XmlNode | undefined> {
+    const first = read(await send(request, 'none'), request);
+    if ('node' in first) return first.node;
+    guarded.add(request.operation);
+    if (request.isAnonymous || !credentials || !first.next) throw first.refusal;
+    mode = first.next;
+    return undefined;
+  }
+
   async function call(request: SoapCall): Promise<XmlNode> {
     if (request.isAnonymous || !credentials || mode === 'none') {
-      const first = read(await send(request, 'none'), request);
-      if ('node' in first) return first.node;
-      guarded.add(request.operation);
-      if (request.isAnonymous || !credentials || !first.next) throw first.refusal;
-      mode = first.next;
+      const open = await probe(request);
+      if (open) return open;
     }
     const result = await attempt(request);
     if ('node' in result) return result.node;
@@ -185,6 +197,7 @@ export function createSoapClient(options: SoapOptions): SoapClient {
 
   return {
     call,
+    probe,
     noteOutcome,
     assertMayTry,
     setSkew: (value) => {
