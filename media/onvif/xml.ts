@@ -22,7 +22,7 @@ const MAX_ELEMENTS = 60_000;
  * @throws MediaError 'too-large' (depth or element count), 'protocol' (not XML, cut short, or with a DOCTYPE)
  */
 export function parseXml(xml: string, limits: { maxDepth?: number; maxElements?: number } = {}): XmlNode {
-  checkShape(xml, limits.maxDepth ?? MAX_DEPTH, limits.maxElements ?? MAX_ELEMENTS);
+  checkShape(xml, limits);
   let parsed: unknown;
   try {
     parsed = parser.parse(xml);
@@ -144,10 +144,10 @@ function decode(value: string): string {
 }
 
 /**
- * Counts elements and depth in one pass before the parser builds anything, so that a hostile document costs one scan and no memory.
+ * Throws as parseXml does, and does nothing else. It counts elements and depth in one pass before the parser builds anything, so that a hostile document costs one scan and no memory.
  * It also finds a document that was cut short, which the parser would accept.
  */
-function checkShape(xml: string, maxDepth: number, maxElements: number): void {
+export function checkShape(xml: string, { maxDepth = MAX_DEPTH, maxElements = MAX_ELEMENTS }: { maxDepth?: number; maxElements?: number } = {}): void {
   let depth = 0;
   let elements = 0;
   for (let at = xml.indexOf('<'); at !== -1; at = xml.indexOf('<', at)) {
