@@ -34,7 +34,11 @@ export interface Fragment {
   endMs: MediaMs;
   /** Decode time of the first video sample, in ticks of the track. */
   decodeTicks: number;
+  /** Sum of the video samples' durations, in ticks. */
+  durationTicks: number;
   videoSamples: number;
+  /** Samples of all tracks. */
+  samples: number;
   /** Bytes of the first sample, where a key frame lies. */
   firstSampleBytes: number;
   /** Starts with a key frame, so that decoding can start here. */
@@ -193,7 +197,7 @@ function readTrack(data: Buffer, trak: Box): Fmp4Track {
 
 type Samples = Pick<
   Fragment,
-  'startMs' | 'endMs' | 'decodeTicks' | 'videoSamples' | 'firstSampleBytes' | 'isKey'
+  'startMs' | 'endMs' | 'decodeTicks' | 'durationTicks' | 'videoSamples' | 'samples' | 'firstSampleBytes' | 'isKey'
 >;
 
 /** Where each track's times stand in a `moof`; also used to move them. Source: ISO/IEC 14496-12, 8.8.7 to 8.8.12. */
@@ -213,7 +217,8 @@ export function readTrackFragments(data: Buffer, moof: Box): { trackId: number; 
 }
 
 function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
-  const part = readTrackFragments(data, moof).find((each) => each.trackId === track.id);
+  const parts = readTrackFragments(data, moof);
+  const part = parts.find((each) => each.trackId === track.id);
   if (!part) throw new MediaError('bad-output', 'a fragment without video');
   const { tfhd, tfdt } = part;
   const decodeTicks =
@@ -252,12 +257,18 @@ function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
     }
   }
   if (count === 0) throw new MediaError('bad-output', 'a fragment without video samples');
+  const otherSamples = parts
+    .filter((each) => each !== part)
+    .flatMap((each) => each.truns)
+    .reduce((sum, trun) => sum + (trun.end - trun.body >= 8 ? data.readUInt32BE(trun.body + 4) : 0), 0);
   const toMs = (value: number) => mediaMs((value * 1000) / track.timescale);
   return {
     startMs: toMs(start),
     endMs: toMs(end),
     decodeTicks,
+    durationTicks: ticks - decodeTicks,
     videoSamples: count,
+    samples: count + otherSamples,
     firstSampleBytes: firstBytes,
     isKey,
   };
