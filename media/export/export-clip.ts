@@ -10,6 +10,7 @@ import type { WallMs } from '../time.ts';
 import { streamPieces } from './fragment-stream.ts';
 import { planClip, type ClipPart } from './plan.ts';
 import { hashFile, verifyClip } from './verify.ts';
+import { words } from '../process/words.ts';
 
 /** One finished file of an export. */
 export interface ClipFile {
@@ -77,7 +78,8 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
 
   const works = plan.parts.map((part, index) => {
     const suffix = extname(out);
-    const file = plan.parts.length === 1 ? out : `${out.slice(0, out.length - suffix.length)}-${index + 1}${suffix}`;
+    const file =
+      plan.parts.length === 1 ? out : `${out.slice(0, out.length - suffix.length)}-${index + 1}${suffix}`;
     return { part, file, temporary: `${file}.part` };
   });
   let doneBytes = 0;
@@ -124,10 +126,10 @@ async function writePart(
         {
           target,
           options: [
-            ...['-map', '0', '-c', 'copy', '-map_metadata', '-1', '-fflags', '+bitexact'],
-            ...['-metadata', `creation_time=${new Date(options.startAt).toISOString()}`],
+            ...words('-map 0 -c copy -map_metadata -1 -fflags +bitexact'),
+            ...words(`-metadata creation_time=${new Date(options.startAt).toISOString()}`),
             ...(part.init.video.codec === 'h265' ? ['-tag:v', 'hvc1'] : []),
-            ...['-moov_size', String(roomBytes), '-f', 'mp4'],
+            ...words(`-moov_size ${roomBytes} -f mp4`),
           ],
         },
       ],
@@ -135,8 +137,10 @@ async function writePart(
     { log: options.log, ...(options.signal ? { signal: options.signal } : {}) },
   );
   if (failure instanceof MediaError) throw failure;
-  if (failure !== undefined) throw new MediaError('rejected', 'the footage could not be read', {}, { cause: failure });
-  if (end.exitCode !== 0) throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the clip was not written' });
+  if (failure !== undefined)
+    throw new MediaError('rejected', 'the footage could not be read', {}, { cause: failure });
+  if (end.exitCode !== 0)
+    throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the clip was not written' });
   const file = await open(target, 'r');
   try {
     await file.datasync();

@@ -21,7 +21,8 @@ export function streamPieces(part: ClipPart, onBytes: (sizeBytes: number) => voi
           current = { path: piece.file, handle: await open(piece.file, 'r') };
         }
         const data = await readAt(current.handle, piece.fragment.offset, piece.fragment.sizeBytes);
-        if (data.length < piece.fragment.sizeBytes) throw new MediaError('rejected', 'the footage was cut meanwhile');
+        if (data.length < piece.fragment.sizeBytes)
+          throw new MediaError('rejected', 'the footage was cut meanwhile');
         moveTimes(data, piece, part.init);
         onBytes(data.length);
         yield data;

@@ -1,4 +1,11 @@
-import { fragmentRange, GAP_MS, readFootage, type FootageFile, type FootageSegment, type WallRange } from '../hls/footage.ts';
+import {
+  fragmentRange,
+  GAP_MS,
+  readFootage,
+  type FootageFile,
+  type FootageSegment,
+  type WallRange,
+} from '../hls/footage.ts';
 import type { Fmp4Init, Fragment } from '../hls/fmp4.ts';
 import { wallMs, type WallMs } from '../time.ts';
 
@@ -47,7 +54,8 @@ export async function planClip(
   const covered: { fromAt: WallMs; toAt: WallMs }[] = [];
   let before: { file: FootageFile; end: WallMs } | undefined;
   for (const segment of segments) {
-    if (segment.startAt >= toAt || (!segment.isOpen && segment.startAt + segment.durationMs <= fromAt)) continue;
+    if (segment.startAt >= toAt || (!segment.isOpen && segment.startAt + segment.durationMs <= fromAt))
+      continue;
     const file = await readFootage(segment);
     for (const fragment of choose(file, range)) {
       const wall = fragmentRange(file, fragment);

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { MediaError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { runFfmpeg } from '../process/ffmpeg.ts';
+import { words } from '../process/words.ts';
 import type { ClipPart } from './plan.ts';
 import { readSampleTables, type SampleTables } from './sample-tables.ts';
 
@@ -27,12 +28,22 @@ export async function verifyClip(
     problems.push(`${tables.durationMs} ms instead of ${part.durationMs} ms`);
   }
   if (!tables.isFastStart) problems.push('the tables stand at the end');
-  if (problems.length > 0) throw new MediaError('bad-output', `the clip is not as planned: ${problems.join(', ')}`);
+  if (problems.length > 0)
+    throw new MediaError('bad-output', `the clip is not as planned: ${problems.join(', ')}`);
   await decodeEnds(path, part, options);
   return tables;
 }
 
-async function decodeEnds(path: string, part: ClipPart, options: { signal?: AbortSignal; log: Log }): Promise<void> {
+const decodeFrames = (input: number, count: number) => ({
+  target: 'pipe:1',
+  options: words(`-map ${input}:v:0 -frames:v ${count} -f framecrc`),
+});
+
+async function decodeEnds(
+  path: string,
+  part: ClipPart,
+  options: { signal?: AbortSignal; log: Log },
+): Promise<void> {
   const firstKey = part.pieces[0];
   const lastKey = part.pieces.findLast((piece) => piece.fragment.isKey);
   if (!firstKey || !lastKey) throw new MediaError('bad-output', 'the clip has no key frame');
@@ -41,14 +52,10 @@ async function decodeEnds(path: string, part: ClipPart, options: { signal?: Abor
   const first = Math.min(firstKey.fragment.videoSamples, 50);
   const last = Math.min(lastKey.fragment.videoSamples, 50);
   let frames = 0;
-  const output = (input: number, count: number) => ({
-    target: 'pipe:1',
-    options: ['-map', `${input}:v:0`, '-frames:v', String(count), '-f', 'framecrc'],
-  });
   const end = await runFfmpeg(
     {
       inputs: [{ source: path }, { source: path, options: ['-ss', lastStart.toFixed(3)] }],
-      outputs: [output(0, first), output(1, last)],
+      outputs: [decodeFrames(0, first), decodeFrames(1, last)],
     },
     {
       ...options,

@@ -64,9 +64,11 @@ export async function readInit(file: FileHandle): Promise<Fmp4Init | undefined> 
     const box = readBoxHeader(header, 0);
     if (!box) return undefined;
     if (end === 0 && box.type !== 'ftyp') throw new MediaError('bad-output', 'not an MP4 file');
-    if (box.type === 'moof' || box.type === 'mdat') throw new MediaError('bad-output', 'no moov before the media');
+    if (box.type === 'moof' || box.type === 'mdat')
+      throw new MediaError('bad-output', 'no moov before the media');
     end += box.end;
-    if (box.end < 8 || end > INIT_LIMIT_BYTES) throw new MediaError('bad-output', 'the init segment has no end');
+    if (box.end < 8 || end > INIT_LIMIT_BYTES)
+      throw new MediaError('bad-output', 'the init segment has no end');
     if (box.type === 'moov') break;
   }
   const bytes = await readAt(file, 0, end);
@@ -99,10 +101,7 @@ export function parseInit(bytes: Buffer): Fmp4Init {
 }
 
 /** What lies at an offset: a fragment, nothing more to come (`end`), or bytes that are not all there yet (`partial`). */
-export type FragmentRead =
-  | { kind: 'fragment'; fragment: Fragment }
-  | { kind: 'end' }
-  | { kind: 'partial' };
+export type FragmentRead = { kind: 'fragment'; fragment: Fragment } | { kind: 'end' } | { kind: 'partial' };
 
 /**
  * Reads the head of the fragment at `offset`; the media bytes themselves are not read.
@@ -197,11 +196,21 @@ function readTrack(data: Buffer, trak: Box): Fmp4Track {
 
 type Samples = Pick<
   Fragment,
-  'startMs' | 'endMs' | 'decodeTicks' | 'durationTicks' | 'videoSamples' | 'samples' | 'firstSampleBytes' | 'isKey'
+  | 'startMs'
+  | 'endMs'
+  | 'decodeTicks'
+  | 'durationTicks'
+  | 'videoSamples'
+  | 'samples'
+  | 'firstSampleBytes'
+  | 'isKey'
 >;
 
 /** Where each track's times stand in a `moof`; also used to move them. Source: ISO/IEC 14496-12, 8.8.7 to 8.8.12. */
-export function readTrackFragments(data: Buffer, moof: Box): { trackId: number; tfhd: Box; tfdt: Box; truns: Box[] }[] {
+export function readTrackFragments(
+  data: Buffer,
+  moof: Box,
+): { trackId: number; tfhd: Box; tfdt: Box; truns: Box[] }[] {
   return readBoxes(data, moof.body, moof.end)
     .filter((box) => box.type === 'traf')
     .map((traf) => {
@@ -222,7 +231,9 @@ function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
   if (!part) throw new MediaError('bad-output', 'a fragment without video');
   const { tfhd, tfdt } = part;
   const decodeTicks =
-    data.readUInt8(tfdt.body) === 1 ? Number(data.readBigUInt64BE(tfdt.body + 4)) : data.readUInt32BE(tfdt.body + 4);
+    data.readUInt8(tfdt.body) === 1
+      ? Number(data.readBigUInt64BE(tfdt.body + 4))
+      : data.readUInt32BE(tfdt.body + 4);
 
   const cursor = reader(data, tfhd.body, tfhd.end);
   const headFlags = cursor.next() & 0xffffff;

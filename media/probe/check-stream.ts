@@ -53,7 +53,8 @@ export async function checkStream(
       result.layers.push({ layer, ok: true, durationMs: spent() });
       return true;
     } catch (error) {
-      if (!(error instanceof MediaError) || error.code === 'cancelled' || error.code === 'tool-missing') throw error;
+      if (!(error instanceof MediaError) || error.code === 'cancelled' || error.code === 'tool-missing')
+        throw error;
       // A picture that came but does not decode passed the layer before.
       const isDecode = layer === 'keyframe' && error.code === 'bad-output';
       if (isDecode) result.layers.push({ layer: 'keyframe', ok: true, durationMs: spent() });
@@ -70,7 +71,8 @@ export async function checkStream(
   const isOffered = await attempt('rtsp', async () => {
     const { media } = await describeStream(source, options);
     result.media = media;
-    if (!media.some((medium) => medium.kind === 'video')) throw new MediaError('no-media', 'the stream offers no video');
+    if (!media.some((medium) => medium.kind === 'video'))
+      throw new MediaError('no-media', 'the stream offers no video');
   });
   if (!isOffered) return result;
   let picture: Picture | undefined;
@@ -100,7 +102,8 @@ async function fromRecorder(
       if (ageMs > STALE_MS) throw new MediaError('timeout', 'the newest picture is old', { ageMs });
       return picture;
     } catch (error) {
-      if (!(error instanceof MediaError) || error.code !== 'no-media' || clock.monotonic() > giveUpAt) throw error;
+      if (!(error instanceof MediaError) || error.code !== 'no-media' || clock.monotonic() > giveUpAt)
+        throw error;
       await pause(clock, WAIT_MS, signal);
       if (signal?.aborted) throw new MediaError('cancelled', 'the check was cancelled', {}, { cause: error });
     }

@@ -64,7 +64,10 @@ export async function pictureFromRecorder(recorder: PictureSource, options: Opti
     const found = path === undefined ? undefined : await newestKeyFragment(path);
     if (!found) continue;
     const offsetMs = recorder.anchor()?.offsetMs;
-    const picture = await decodeOne({ source: Readable.from([found.bytes]), options: [...AT_ONCE, '-f', 'mp4'] }, options);
+    const picture = await decodeOne(
+      { source: Readable.from([found.bytes]), options: [...AT_ONCE, '-f', 'mp4'] },
+      options,
+    );
     return { ...picture, takenAt: offsetMs === undefined ? undefined : toWall(found.startMs, offsetMs) };
   }
   throw new MediaError('no-media', 'the recorder has no picture yet');
@@ -101,13 +104,16 @@ async function decodeOne(input: FfmpegInput, options: Options): Promise<{ jpeg: 
   });
   const end = await runFfmpeg({ inputs: [input], outputs: [{ target: sink, options: JPEG }] }, options);
   const jpeg = Buffer.concat(parts);
-  const isWhole = jpeg.length > 4 && jpeg.readUInt16BE(0) === 0xffd8 && jpeg.readUInt16BE(jpeg.length - 2) === 0xffd9;
+  const isWhole =
+    jpeg.length > 4 && jpeg.readUInt16BE(0) === 0xffd8 && jpeg.readUInt16BE(jpeg.length - 2) === 0xffd9;
   if (!isWhole || hasDecodeErrors(end)) throw failed(end, isWhole);
   return { jpeg, elapsedMs: end.elapsedMs };
 }
 
 const hasDecodeErrors = (end: FfmpegEnd) =>
-  end.stderr.some((line) => /error while decoding|concealing|decode_slice|no frame!|Could not find ref|Error submitting/i.test(line));
+  end.stderr.some((line) =>
+    /error while decoding|concealing|decode_slice|no frame!|Could not find ref|Error submitting/i.test(line),
+  );
 
 function failed(end: FfmpegEnd, hasPicture: boolean): MediaError {
   if (hasPicture || hasDecodeErrors(end)) {

@@ -153,7 +153,9 @@ export function startFfmpeg(spec: FfmpegSpec, options: FfmpegOptions): FfmpegPro
     done,
     async stop() {
       end('asked');
-      await done.catch((error: unknown) => options.log.debug({ err: error }, 'ffmpeg ended while it was stopped'));
+      await done.catch((error: unknown) =>
+        options.log.debug({ err: error }, 'ffmpeg ended while it was stopped'),
+      );
     },
   };
 }
@@ -204,10 +206,14 @@ function readLines(stdout: Readable, options: FfmpegOptions): void {
   });
 }
 
+const toInteger = (text: string | undefined) =>
+  text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+
 function readProgress(block: Readonly<Record<string, string>>): FfmpegProgress {
-  const number = (text: string | undefined) => (text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined);
+  const number = (text: string | undefined) =>
+    text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
   const progress: FfmpegProgress = {};
-  const [frames, micros, sizeBytes] = [block.frame, block.out_time_us, block.total_size].map(number);
+  const [frames, micros, sizeBytes] = [block.frame, block.out_time_us, block.total_size].map(toInteger);
   if (frames !== undefined) progress.frames = frames;
   if (micros !== undefined) progress.outTimeMs = micros / 1000;
   if (sizeBytes !== undefined) progress.sizeBytes = sizeBytes;
