@@ -134,6 +134,11 @@ export class SimDevice {
     return ['02', ...[0, 2, 4, 6, 8].map((i) => h.slice(i, i + 2))].join(':');
   }
 
+  /** Rises when what discovery says of the device changes. */
+  get metadataVersion(): number {
+    return this.faults.has('changeAddress') ? 2 : 1;
+  }
+
   get address(): string {
     return `${this.net.subnet}.${this.faults.get('changeAddress')?.host ?? this.spec.host}`;
   }

@@ -1,4 +1,5 @@
 import { makeCertificate } from './certificate.ts';
+import { DiscoveryResponder } from './discovery.ts';
 import { SimDevice, type DeviceStats, type StreamSize } from './device.ts';
 import { DEFAULT_PASSWORD, DEFAULT_USER, deviceSpecs } from './device-specs.ts';
 import { DeviceHttp } from './device-http.ts';
@@ -34,6 +35,8 @@ export interface Hospital {
   setFault(id: string, fault: Fault): Promise<void>;
   /** Clears one kind or all faults, and unlocks the account. */
   clearFaults(id: string, kind?: FaultKind): Promise<void>;
+  /** The next `count` WS-Discovery answers of a device are lost on the way. */
+  loseReplies(id: string, count: number): void;
   stats(id: string): DeviceStats;
   /** PEM of the authority that signed a TLS device's certificate; undefined for the others. */
   authority(id: string): string | undefined;
@@ -120,15 +123,18 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
       }),
     ]),
   );
+  let discovery: DiscoveryResponder | undefined;
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> =>
     (closing ??= (async () => {
+      await discovery?.close();
       await Promise.all([...https.values()].map((http) => http.close()));
       await child.close();
     })());
 
   try {
     await Promise.all([...https.values()].map((http) => http.open()));
+    discovery = await DiscoveryResponder.start(devices);
   } catch (error) {
     await close();
     throw error;
@@ -141,6 +147,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     if (wasOnline && (!online || moved)) await http.close();
     if (online && (!wasOnline || moved)) await http.open();
     if (device.streams.length > 0) await child.apply(device.id, device.rtspState());
+    if (moved) await discovery?.hello(device);
   };
   const change = async (id: string, act: (device: SimDevice) => void): Promise<void> => {
     const device = get(id);
@@ -160,6 +167,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
         device.faults.clear(kind);
         device.unlock();
       }),
+    loseReplies: (id, count) => discovery?.lose(get(id).id, count),
     stats: (id) => get(id).stats,
     authority: (id) => authorities.get(get(id).id),
     close,

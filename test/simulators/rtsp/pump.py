@@ -35,17 +35,21 @@ class Stream:
 
     def tick(self, now):
         self.last_tick = tick = int((now - EPOCH - self.lag) * self.fps)
-        if self.picture is None:
-            self.picture = Picture(self.spec)
-        if self.state["freeze"] and self.held is not None:
-            data = self.held
-        else:
-            clock = time.time() + self.state["clockSkewMs"] / 1000
-            counter = tick * self.counter_fps // self.fps
-            data = self.picture.frame(counter, clock, self.state["picture"])
-            self.held = data
+        data = self.compose(tick)
         for entry in list(self.sources.values()):
             self.push(entry, tick, data)
+
+    def compose(self, tick):
+        """The frame of that tick as I420 bytes; while frozen, the last one again."""
+        if self.picture is None:
+            self.picture = Picture(self.spec)
+        if not self.state["freeze"] or self.held is None:
+            clock = time.time() + self.state["clockSkewMs"] / 1000
+            self.held = self.picture.frame(tick * self.counter_fps // self.fps, clock, self.state["picture"])
+        return self.held
+
+    def now(self):
+        return self.compose(int((time.monotonic() - EPOCH - self.lag) * self.fps))
 
     def push(self, entry, tick, data):
         appsrc, sound, first, base = entry

@@ -5,6 +5,7 @@ Spoken to by JSON lines. First line in: {"devices": [...]}; then {"id", "op": "s
 never outlives its parent. Run by Debian's /usr/bin/python3, which has the GStreamer bindings.
 """
 
+import base64
 import json
 import os
 import sys
@@ -70,6 +71,25 @@ def live_launch(spec):
     return f"( {video} {sound_launch(spec) if spec.get('audio') else ''} )"
 
 
+def jpeg(stream):
+    """A JPEG of the stream's picture now, made by GStreamer."""
+    spec = stream.spec
+    line = Gst.parse_launch(
+        f"appsrc name=in format=time caps=video/x-raw,format=I420,width={spec['width']},height={spec['height']},framerate=1/1 "
+        "! jpegenc quality=82 ! appsink name=out"
+    )
+    line.set_state(Gst.State.PLAYING)
+    try:
+        line.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped_bytes(GLib.Bytes.new(stream.now())))
+        sample = line.get_by_name("out").emit("try-pull-sample", 2 * Gst.SECOND)
+        if sample is None:
+            raise RuntimeError("no JPEG in time")
+        buffer = sample.get_buffer()
+        return base64.b64encode(buffer.extract_dup(0, buffer.get_size())).decode()
+    finally:
+        line.set_state(Gst.State.NULL)
+
+
 def permissions():
     p = GstRtspServer.RTSPPermissions.new()
     for right in ("media.factory.access", "media.factory.construct"):
@@ -96,6 +116,7 @@ class Device:
     def live(self, spec):
         stream = pump.Stream(spec, self.state)
         PUMP.streams.append(stream)
+        self.streams.append(stream)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(live_launch(spec))
         factory.set_shared(True)
@@ -154,6 +175,7 @@ class Device:
     def connected(self, _server, client):
         self.count(1)
         client.connect("closed", lambda _c: self.count(-1))
+        client.connect("handle-response", self.responded)
         client.connect("pre-describe-request", self.slow)
         client.connect("describe-request", lambda _c, _x: self.tell("describe"))
         client.connect("play-request", lambda _c, _x: self.tell("play"))
@@ -164,6 +186,13 @@ class Device:
 
     def tell(self, event, **more):
         say({"event": event, "device": self.id, **more})
+
+    def responded(self, _client, context):
+        """A 401 to a request that carried credentials is a refused log-in."""
+        status = context.response.parse_response()[1]
+        had = context.request.get_header(GstRtsp.RTSPHeaderField.AUTHORIZATION, 0)[0] == GstRtsp.RTSPResult.OK
+        if status == GstRtsp.RTSPStatusCode.UNAUTHORIZED and had:
+            self.tell("refused")
 
     def slow(self, _client, _context):
         time.sleep(self.state["slowMs"] / 1000)  # this client's thread only serves this device
@@ -189,7 +218,11 @@ def main():
     def handle(command):
         answer = {"id": command["id"], "ok": True}
         try:
-            devices[command["device"]].apply(command["state"])
+            device = devices[command["device"]]
+            if command["op"] == "snapshot":
+                answer["jpeg"] = jpeg(next(s for s in device.streams if s.spec["path"] == command["path"]))
+            else:
+                device.apply(command["state"])
         except Exception as error:  # told to the parent, which raises it in the caller
             answer = {"id": command["id"], "ok": False, "error": str(error)}
         say(answer)
