@@ -82,7 +82,7 @@ export class DeviceHttp {
     const url = request.url ?? '/';
     if (url.startsWith('/snapshot/')) return this.#snapshot(request, response, url);
     const service = servicesOf(device).find((s) => s.path === url.split('?')[0]);
-    const isSubscription = url.startsWith('/onvif/event_service/');
+    const isSubscription = url.startsWith('/onvif/event_service/') && device.media !== 'none';
     if (request.method !== 'POST' || (!service && !isSubscription)) {
       response.writeHead(404).end();
       return;
@@ -111,7 +111,9 @@ export class DeviceHttp {
       const call = readRequest(text);
       device.stats.soapCalls[call.operation] = (device.stats.soapCalls[call.operation] ?? 0) + 1;
       const handlers = this.#handlers[call.namespace];
-      if (!handlers || (served !== undefined && served !== call.namespace)) {
+      // A subscription's own address has no entry in the list of services.
+      const isServed = served === call.namespace || (served === NS.tev && call.namespace === NS.wsnt);
+      if (!handlers || (served !== undefined && !isServed)) {
         throw new SoapFault('Receiver', ['ter:ActionNotSupported'], `No service ${call.namespace} here`);
       }
       const handler = Object.hasOwn(handlers, call.operation) ? handlers[call.operation] : undefined;

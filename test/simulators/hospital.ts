@@ -1,3 +1,4 @@
+import { prepareArchive, type Archive, type ArchiveOptions } from './archive.ts';
 import { makeCertificate } from './certificate.ts';
 import { DiscoveryResponder } from './discovery.ts';
 import { SimDevice, type DeviceStats, type StreamSize } from './device.ts';
@@ -5,6 +6,10 @@ import { DEFAULT_PASSWORD, DEFAULT_USER, deviceSpecs } from './device-specs.ts';
 import { DeviceHttp } from './device-http.ts';
 import type { Fault, FaultKind } from './faults.ts';
 import { RtspChild, type RtspDeviceConfig, type RtspEvent } from './rtsp-child.ts';
+import { eventHandlers, subscriptionHandlers } from './services/events.ts';
+import { ptzHandlers } from './services/ptz.ts';
+import { recordingServices } from './services/recording.ts';
+import { NS } from './soap.ts';
 import { world, type World } from './world.ts';
 
 export interface HospitalOptions {
@@ -22,6 +27,8 @@ export interface HospitalOptions {
   sub?: Partial<StreamSize>;
   /** Seconds between key frames. Default 1. */
   gopS?: number;
+  /** The NVR's footage; false leaves it out (an NVR without archive starts at once). */
+  archive?: ArchiveOptions | false;
 }
 
 export interface Hospital {
@@ -30,6 +37,8 @@ export interface Hospital {
   /** User and password of all devices but two. */
   readonly credentials: { user: string; password: string };
   /** @throws Error when there is no such device. */
+  /** What the NVR holds; undefined without one. */
+  readonly archive: Archive | undefined;
   device(id: string): SimDevice;
   /** Resolved when the fault is real on the wire. */
   setFault(id: string, fault: Fault): Promise<void>;
@@ -47,7 +56,7 @@ export interface Hospital {
 const MAIN: StreamSize = { width: 640, height: 360, fps: 10, bitrateKbps: 500 };
 const SUB: StreamSize = { width: 320, height: 180, fps: 5, bitrateKbps: 150 };
 
-function rtspConfig(device: SimDevice): RtspDeviceConfig {
+function rtspConfig(device: SimDevice, archive: Archive | undefined): RtspDeviceConfig {
   const { spec, net } = device;
   return {
     id: device.id,
@@ -72,6 +81,10 @@ function rtspConfig(device: SimDevice): RtspDeviceConfig {
       audio: s.audio,
       bitrateKbps: s.bitrateKbps,
     })),
+    replays:
+      device.spec.kind === 'nvr'
+        ? (archive?.recordings ?? []).map(({ path, file }) => ({ path, file, startS: archive!.startAt / 1000 }))
+        : [],
   };
 }
 
@@ -105,7 +118,16 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     if (!device) throw new Error(`The hospital has no device ${id}`);
     return device;
   };
-  const child = await RtspChild.start(devices.filter((d) => d.streams.length > 0).map(rtspConfig), (event) =>
+  const nvr = devices.find((d) => d.spec.kind === 'nvr');
+  const archive =
+    nvr && options.archive !== false ? await prepareArchive(nvr.spec.channels, options.archive) : undefined;
+  const services = {
+    [NS.tev]: eventHandlers,
+    [NS.wsnt]: subscriptionHandlers,
+    [NS.tptz]: ptzHandlers,
+    ...recordingServices(archive?.recordings ?? [], (d, r) => `rtsp://${d.address}:${net.rtspPort}${r.path}`),
+  };
+  const child = await RtspChild.start(devices.filter((d) => d.streams.length > 0).map((d) => rtspConfig(d, archive)), (event) =>
     record(byId.get(event.device), event),
   );
   const authorities = new Map<string, string>();
@@ -119,7 +141,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
           authorities.set(d.id, made.authority);
           return made;
         },
-        services: {},
+        services,
       }),
     ]),
   );
@@ -159,6 +181,7 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
   return {
     devices,
     world,
+    archive,
     credentials: { user: DEFAULT_USER, password: DEFAULT_PASSWORD },
     device: get,
     setFault: (id, fault) => change(id, (device) => device.faults.set(fault)),

@@ -34,6 +34,8 @@ export interface RtspDeviceConfig {
   password: string;
   realm: string;
   streams: RtspStreamConfig[];
+  /** Recorded files; time 0 of each is `startS`, epoch seconds. */
+  replays: { path: string; file: string; startS: number }[];
 }
 
 /** `clients` carries the number of open connections. */

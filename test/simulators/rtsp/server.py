@@ -19,6 +19,7 @@ for module in ("Gst", "GstApp", "GstRtsp", "GstRtspServer"):
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 import pump  # noqa: E402
+import replay  # noqa: E402
 
 Gst.init(None)
 OUT_LOCK = threading.Lock()
@@ -110,7 +111,7 @@ class Device:
         self.clients = 0
         self.server = None
         self.streams = []
-        self.factories = [self.live(s) for s in spec["streams"]]
+        self.factories = [self.live(s) for s in spec["streams"]] + [self.recorded(r) for r in spec["replays"]]
         self.open()
 
     def live(self, spec):
@@ -124,10 +125,20 @@ class Device:
         factory.connect("media-configure", self.configure, stream)
         return spec["path"], factory
 
-    def configure(self, _factory, media, stream):
+    def recorded(self, spec):
+        factory = replay.factory(spec["file"], spec["startS"])
+        factory.set_permissions(permissions())
+        factory.connect("media-configure", self.guard)
+        return spec["path"], factory
+
+    def configure(self, factory, media, stream):
         bin_ = media.get_element()
         stream.attach(media, bin_.get_by_name("src"), bin_.get_by_name("snd"))
         media.connect("unprepared", lambda m: stream.detach(m))
+        self.guard(factory, media)
+
+    def guard(self, _factory, media):
+        """Lets RTP through until the stall fault's time is over, counted from the media's first packet."""
         started = []
 
         def gate(_pad, _info):
@@ -138,13 +149,13 @@ class Device:
             return Gst.PadProbeReturn.DROP if late else Gst.PadProbeReturn.OK
 
         for name in ("pay0", "pay1"):
-            pay = bin_.get_by_name(name)
+            pay = media.get_element().get_by_name(name)
             if pay is not None:
                 pay.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, gate)
 
     def open(self):
         """A fresh server on the state's address; mounts and their running pictures stay."""
-        self.server = GstRtspServer.RTSPServer()
+        self.server = GstRtspServer.RTSPOnvifServer() if self.spec["replays"] else GstRtspServer.RTSPServer()
         self.server.set_address(self.state["address"])
         self.server.set_service(str(self.spec["port"]))
         self.server.set_auth(self.auth())
