@@ -18,6 +18,9 @@ import { registerSettingsRoutes } from './settings/routes.ts';
 import { createSettingsService, defaultSettings } from './settings/service.ts';
 import { createMetrics, measureRequests } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/routes.ts';
+import { registerPlaceRoutes } from './sites/routes.ts';
+import { createPlaceService } from './sites/service.ts';
+import { createPlaceStore } from './sites/store.ts';
 import { createSystemService, type PartCheck } from './system/service.ts';
 
 /** What a test replaces; everything else is the real thing. */
@@ -84,6 +87,9 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   });
   registerEventRoutes(http, { bus, authenticate });
   registerSettingsRoutes(http, { settings, audit });
+
+  const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
+  registerPlaceRoutes(http, { places });
 
   const jobs = createJobService({
     store: createJobStore(db),
