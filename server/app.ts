@@ -1,7 +1,19 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
+import { registerAuditRoutes } from './auth/audit-routes.ts';
 import { createAuditTrail } from './auth/audit-trail.ts';
+import { createSessionCookie } from './auth/cookie.ts';
+import { ensureFirstAdmin } from './auth/first-admin.ts';
+import { createPasswordHasher } from './auth/password-hasher.ts';
+import { registerAuthRoutes } from './auth/routes.ts';
+import { assertKeyFits, createSecretBox } from './auth/secret-box.ts';
+import { createAuthService } from './auth/service.ts';
+import { createSessionStore } from './auth/session-store.ts';
+import { createSessions } from './auth/sessions.ts';
+import { registerUserRoutes } from './auth/user-routes.ts';
+import { createUserService } from './auth/user-service.ts';
+import { createUserStore } from './auth/user-store.ts';
 import type { Now } from './clock.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -35,19 +47,23 @@ export interface Overrides {
 export interface Weian {
   readonly http: FastifyInstance;
   readonly db: Knex;
+  /** To be shown once to the person at the server: the first password of `admin`, while nobody has logged in and none was configured. */
+  readonly oneTimePassword: string | undefined;
   /** Starts what runs by itself: jobs, recording, probes. Call once, before or after listening. */
   start(): Promise<void>;
   /** Ends everything in reverse order of its making; safe to call twice. */
   close(): Promise<void>;
 }
 
+const sweepIntervalMs = 3_600_000;
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
 /**
  * Constructs and wires every part: the only place that does.
- * @throws NewerDatabaseError when the database belongs to a newer version
+ * @throws NewerDatabaseError when the database belongs to a newer version; SecretKeyError when device passwords are stored and their key is
+ * not there; CertificateError
  */
 export async function buildApp(config: Config, overrides: Overrides): Promise<Weian> {
   const { log, now = Date.now } = overrides;
@@ -57,6 +73,12 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   const db = openDatabase(config.databaseUrl);
   closers.push(() => db.destroy());
   await migrate(db);
+  const secretBox = createSecretBox(config.keysDir);
+  const sealed: { sealed_password: string }[] = await db('credentials').select('sealed_password');
+  assertKeyFits(
+    secretBox,
+    sealed.map((row) => row.sealed_password),
+  );
 
   const bus = createEventBus({ now, log: log.child({ component: 'events' }) });
   const audit = createAuditTrail({ db, now });
@@ -73,19 +95,44 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   closers.push(() => http.close());
   measureRequests(http, metrics);
 
-  const authenticate = overrides.authenticate ?? (async () => undefined);
+  const users = createUserStore(db);
+  const sessions = createSessions({ store: createSessionStore(db), now });
+  const hasher = createPasswordHasher();
+  const cookie = createSessionCookie(config);
+  const auth = createAuthService({
+    db,
+    users,
+    sessions,
+    hasher,
+    audit,
+    settings,
+    bus,
+    now,
+    tokenOf: cookie.tokenOf,
+  });
+  const oneTimePassword = await ensureFirstAdmin({ users, hasher, adminPassword: config.adminPassword, now });
+  const authenticate = overrides.authenticate ?? auth.authenticate;
   installGuard(http, {
     authenticate,
-    onDenied: (request, principal, permission) =>
+    onDenied: (request, principal, { code, permission }) =>
       audit.record({
         action: 'request.denied',
         actor: principal,
         outcome: 'denied',
-        detail: { method: request.method, route: request.routeOptions.url ?? request.url, permission },
+        detail: { method: request.method, route: request.routeOptions.url ?? request.url, permission, code },
         request,
       }),
   });
-  registerEventRoutes(http, { bus, authenticate });
+  registerAuthRoutes(http, {
+    auth,
+    cookie,
+    settings,
+    version,
+    certificateFingerprint: tls?.fingerprint ?? null,
+  });
+  registerUserRoutes(http, { users: createUserService({ db, users, sessions, hasher, audit, bus, now }) });
+  registerAuditRoutes(http, { audit });
+  registerEventRoutes(http, { bus, authenticate, onSessionsChanged: sessions.onChanged });
   registerSettingsRoutes(http, { settings, audit });
 
   const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
@@ -114,8 +161,13 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   return {
     http,
     db,
+    oneTimePassword,
     async start() {
       await jobs.start();
+      const sweep = () =>
+        auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
+      const sweeping = setInterval(sweep, sweepIntervalMs);
+      closers.push(async () => clearInterval(sweeping));
     },
     close() {
       closing ??= (async () => {
