@@ -18,6 +18,8 @@ import type { Now } from './clock.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
+import { onvif, type OnvifPort } from './devices/onvif-port.ts';
+import { createDeviceParts } from './devices/parts.ts';
 import { createEventBus } from './events/bus.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { installGuard, type Authenticate } from './http/guard.ts';
@@ -40,6 +42,7 @@ export interface Overrides {
   readonly log: Logger;
   readonly now?: Now;
   readonly authenticate?: Authenticate;
+  readonly onvif?: OnvifPort;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -137,6 +140,18 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
 
   const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
   registerPlaceRoutes(http, { places });
+  const devices = await createDeviceParts({
+    ...{ db, bus, audit, secrets: secretBox, now, log },
+    onvif: overrides.onvif ?? onvif,
+    networks: () => settings.current().network.cameraNetworks,
+    hasPlace: async (id) => (await places.find(id)) !== undefined,
+    states: {
+      healthOf: () => ({ state: 'unknown', reason: null, sinceAt: null }),
+      recordingOf: () => ({ state: 'off', cause: null }),
+    },
+  });
+  closers.push(() => devices.close());
+  devices.registerRoutes(http);
 
   const jobs = createJobService({
     store: createJobStore(db),
@@ -164,6 +179,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     oneTimePassword,
     async start() {
       await jobs.start();
+      devices.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

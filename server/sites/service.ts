@@ -16,6 +16,7 @@ export type Act = Pick<AuditFact, 'actor' | 'request'>;
 export interface PlaceService {
   /** All places, ordered by sort, then name; parents are not necessarily before their children. */
   list(): Promise<Place[]>;
+  find(id: string): Promise<Place | undefined>;
   /** @throws AppError not-found */
   get(id: string): Promise<Place>;
   /** @throws AppError request.invalid when the kind does not fit below its parent */
@@ -82,6 +83,7 @@ export function createPlaceService(options: {
 
   return {
     list: () => store.list(),
+    find: (id) => store.find(id),
     get,
 
     async add(place, act) {
