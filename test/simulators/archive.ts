@@ -48,9 +48,16 @@ const KEEP_MS = 48 * 3_600_000;
 const FPS = 5;
 const GAP = { from: 0.4, to: 0.5 };
 
-const scripts = ['archive.py', 'picture.py', 'scene.py'].map((name) => new URL(`rtsp/${name}`, import.meta.url));
+const scripts = ['archive.py', 'picture.py', 'scene.py'].map(
+  (name) => new URL(`rtsp/${name}`, import.meta.url),
+);
 
-async function make(folder: string, startAt: number, seconds: number, channels: readonly ChannelSpec[]): Promise<void> {
+async function make(
+  folder: string,
+  startAt: number,
+  seconds: number,
+  channels: readonly ChannelSpec[],
+): Promise<void> {
   const plan = {
     folder,
     startS: startAt / 1000,
@@ -79,7 +86,10 @@ async function make(folder: string, startAt: number, seconds: number, channels: 
 /** Start times (folder names) of finished archives, newest first. */
 async function finished(root: string): Promise<number[]> {
   const names = await readdir(root);
-  return names.filter((n) => /^\d+$/.test(n)).map(Number).sort((a, b) => b - a);
+  return names
+    .filter((n) => /^\d+$/.test(n))
+    .map(Number)
+    .sort((a, b) => b - a);
 }
 
 /**
@@ -87,11 +97,17 @@ async function finished(root: string): Promise<number[]> {
  * (`WEIAN_CACHE`, else the system's temporary folder) by a key of everything it depends on.
  * @throws Error when ffmpeg or Python fails.
  */
-export async function prepareArchive(all: readonly ChannelSpec[], options: ArchiveOptions = {}): Promise<Archive> {
+export async function prepareArchive(
+  all: readonly ChannelSpec[],
+  options: ArchiveOptions = {},
+): Promise<Archive> {
   const seconds = (options.minutes ?? 3) * 60;
   const channels = all.slice(0, options.channels);
   const texts = await Promise.all(scripts.map((url) => readFile(url, 'utf8')));
-  const key = createHash('sha256').update(JSON.stringify([texts, channels, seconds, FPS, GAP])).digest('hex').slice(0, 16);
+  const key = createHash('sha256')
+    .update(JSON.stringify([texts, channels, seconds, FPS, GAP]))
+    .digest('hex')
+    .slice(0, 16);
   const root = join(process.env['WEIAN_CACHE'] ?? join(tmpdir(), 'weian-cache'), `nvr-archive-${key}`);
   await mkdir(root, { recursive: true });
 
@@ -110,7 +126,8 @@ export async function prepareArchive(all: readonly ChannelSpec[], options: Archi
       const other = await stat(join(root, String(startAt))).catch(() => undefined);
       if (!other) throw error;
     }
-    for (const old of known.filter((at) => now - at > KEEP_MS)) await rm(join(root, String(old)), { recursive: true, force: true });
+    for (const old of known.filter((at) => now - at > KEEP_MS))
+      await rm(join(root, String(old)), { recursive: true, force: true });
   }
   const from = startAt;
   const folder = join(root, String(from));

@@ -136,7 +136,12 @@ export class DiscoveryResponder {
     }
   }
 
-  async #answer(device: SimDevice, before: SimDevice | undefined, probe: Probe, to: RemoteInfo): Promise<void> {
+  async #answer(
+    device: SimDevice,
+    before: SimDevice | undefined,
+    probe: Probe,
+    to: RemoteInfo,
+  ): Promise<void> {
     const way = device.spec.traits.discovery;
     await sleep(Math.random() * MAX_DELAY_MS, undefined, { signal: this.#ending.signal });
     const all = way === 'pair' && before ? [before, device] : [device];
@@ -167,11 +172,18 @@ export class DiscoveryResponder {
 
   /** Announces a device at its present address. Source: WS-Discovery 1.0 §4.1. */
   async hello(device: SimDevice): Promise<void> {
-    const data = message('Hello', 'urn:schemas-xmlsoap-org:ws:2005:04:discovery', undefined, xml`<d:Hello>${match(device)}</d:Hello>`);
+    const data = message(
+      'Hello',
+      'urn:schemas-xmlsoap-org:ws:2005:04:discovery',
+      undefined,
+      xml`<d:Hello>${match(device)}</d:Hello>`,
+    );
     for (const address of interfaces()) {
       this.#socket.setMulticastInterface(address);
       await new Promise<void>((resolve, reject) => {
-        this.#socket.send(data, DISCOVERY_PORT, MULTICAST_ADDRESS, (error) => (error ? reject(error) : resolve()));
+        this.#socket.send(data, DISCOVERY_PORT, MULTICAST_ADDRESS, (error) =>
+          error ? reject(error) : resolve(),
+        );
       });
     }
   }

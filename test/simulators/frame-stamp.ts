@@ -57,13 +57,31 @@ const FILTER = `crop=iw:ih/60:0:ih-ih/40,scale=${CELLS}:1:flags=area,format=gray
  * no stamp can be read. An entry is null only for its stamp; a stream that ends early simply gives fewer entries.
  * @throws Error when ffmpeg gives no frame at all; the message is ffmpeg's last lines, without the URL's password.
  */
-export async function readFrameStamps(source: string, options: ReadOptions = {}): Promise<Array<FrameStamp | null>> {
+export async function readFrameStamps(
+  source: string,
+  options: ReadOptions = {},
+): Promise<Array<FrameStamp | null>> {
   const limits = [
     ...(options.maxFrames === undefined ? [] : ['-frames:v', String(options.maxFrames)]),
     ...(options.durationS === undefined ? [] : ['-t', String(options.durationS)]),
   ];
-  const args = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'info', ...(options.input ?? []), '-i', source, '-an', '-vf', FILTER, ...limits];
-  const child = spawn('ffmpeg', [...args, '-fps_mode', 'passthrough', '-f', 'rawvideo', 'pipe:1'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const args = [
+    '-hide_banner',
+    '-nostdin',
+    '-nostats',
+    '-loglevel',
+    'info',
+    ...(options.input ?? []),
+    '-i',
+    source,
+    '-an',
+    '-vf',
+    FILTER,
+    ...limits,
+  ];
+  const child = spawn('ffmpeg', [...args, '-fps_mode', 'passthrough', '-f', 'rawvideo', 'pipe:1'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
   const strips: Buffer[] = [];
   let log = '';
@@ -80,7 +98,12 @@ export async function readFrameStamps(source: string, options: ReadOptions = {})
   const bytes = Buffer.concat(strips);
   const count = Math.floor(bytes.length / CELLS);
   if (count === 0) {
-    const tail = log.trim().split('\n').slice(-6).join('\n').replaceAll(/\/\/[^/@\s]*@/g, '//***@');
+    const tail = log
+      .trim()
+      .split('\n')
+      .slice(-6)
+      .join('\n')
+      .replaceAll(/\/\/[^/@\s]*@/g, '//***@');
     throw new Error(`ffmpeg read no frame: ${tail}`);
   }
   const times = [...log.matchAll(/\bn:\s*\d+ pts:\s*\S+\s+pts_time:\s*([\d.+-]+)/g)].map((m) => Number(m[1]));

@@ -83,7 +83,11 @@ function rtspConfig(device: SimDevice, archive: Archive | undefined): RtspDevice
     })),
     replays:
       device.spec.kind === 'nvr'
-        ? (archive?.recordings ?? []).map(({ path, file }) => ({ path, file, startS: archive!.startAt / 1000 }))
+        ? (archive?.recordings ?? []).map(({ path, file }) => ({
+            path,
+            file,
+            startS: archive!.startAt / 1000,
+          }))
         : [],
   };
 }
@@ -127,8 +131,9 @@ export async function startHospital(options: HospitalOptions = {}): Promise<Hosp
     [NS.tptz]: ptzHandlers,
     ...recordingServices(archive?.recordings ?? [], (d, r) => `rtsp://${d.address}:${net.rtspPort}${r.path}`),
   };
-  const child = await RtspChild.start(devices.filter((d) => d.streams.length > 0).map((d) => rtspConfig(d, archive)), (event) =>
-    record(byId.get(event.device), event),
+  const child = await RtspChild.start(
+    devices.filter((d) => d.streams.length > 0).map((d) => rtspConfig(d, archive)),
+    (event) => record(byId.get(event.device), event),
   );
   const authorities = new Map<string, string>();
   const https = new Map(

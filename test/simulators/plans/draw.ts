@@ -115,8 +115,14 @@ function wallLine(wall: Wall, floor: Floor): string {
 
 /** The floor's plan as SVG: rooms, walls with doors, names, a scale and a north arrow. Transparent ground. */
 export function drawPlan(floor: Floor): string {
-  const doors = floor.rooms.map((room) => ({ room, gap: doorOf(room) }));
-  const holes = [...openings(floor.rooms), ...doors.flatMap(({ gap }) => gap ?? [])];
+  const open = openings(floor.rooms);
+  const inOpen = (gap: Wall): boolean =>
+    open.some((o) => sameLine(o, gap) && o.from <= gap.from && gap.to <= o.to);
+  const doors = floor.rooms.flatMap((room) => {
+    const gap = doorOf(room);
+    return gap && !inOpen(gap) ? [{ room, gap }] : [];
+  });
+  const holes = [...open, ...doors.map(({ gap }) => gap)];
   let walls = floor.rooms.filter((r) => r.kind !== 'outdoor').flatMap((room) => Object.values(sides(room)));
   for (const hole of holes) walls = walls.flatMap((wall) => cut(wall, hole));
   const lines = [...new Set(walls.map((wall) => wallLine(wall, floor)))];
@@ -125,10 +131,11 @@ export function drawPlan(floor: Floor): string {
   const title = `${world.site.name} ${building ? floor.name : '院区总平面'}`;
   const parts = [
     ...floor.rooms.map(
-      (r) => `<rect x="${r.x}" y="${r.y}" width="${r.width}" height="${r.height}" fill="${FILL[r.kind]}"${r.kind === 'outdoor' ? ` stroke="${INK}" stroke-dasharray="10 8"` : ''}/>`,
+      (r) =>
+        `<rect x="${r.x}" y="${r.y}" width="${r.width}" height="${r.height}" fill="${FILL[r.kind]}"${r.kind === 'outdoor' ? ` stroke="${INK}" stroke-dasharray="10 8"` : ''}/>`,
     ),
     `<g stroke="${INK}" stroke-linecap="square" fill="none">${lines.join('')}</g>`,
-    ...doors.map(({ room, gap }) => (gap ? doorSymbol(room, gap) : '')),
+    ...doors.map(({ room, gap }) => doorSymbol(room, gap)),
     ...floor.rooms.filter((r) => r.name === '电梯厅').map(lifts),
     ...floor.rooms.filter((r) => r.name === '停车场').map(bays),
     `<g fill="${INK}" font-family="${FONT}" font-weight="600">${floor.rooms.map(label).join('')}</g>`,

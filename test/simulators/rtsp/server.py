@@ -18,10 +18,10 @@ for module in ("Gst", "GstApp", "GstRtsp", "GstRtspServer"):
     gi.require_version(module, "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
+Gst.init(None)  # before a class is derived: GStreamer's own types must be known by then
 import pump  # noqa: E402
 import replay  # noqa: E402
 
-Gst.init(None)
 OUT_LOCK = threading.Lock()
 PUMP = pump.Pump()
 WRONG_PASSWORD = "the-device-has-forgotten-its-password"
@@ -96,6 +96,19 @@ def permissions():
     for right in ("media.factory.access", "media.factory.construct"):
         p.add_permission_for_role("viewer", right, True)
     return p
+
+
+class CountingAuth(GstRtspServer.RTSPAuth):
+    """Digest as GStreamer does it; tells of requests that carried credentials and were refused."""
+
+    refused = None
+
+    def do_authenticate(self, context):
+        done = GstRtspServer.RTSPAuth.do_authenticate(self, context)
+        had = context.request.get_header(GstRtsp.RTSPHeaderField.AUTHORIZATION, 0)[0] == GstRtsp.RTSPResult.OK
+        if had and context.token is None:
+            self.refused()
+        return done
 
 
 class Device:
@@ -174,7 +187,8 @@ class Device:
             self.server.client_filter(lambda _s, _c: GstRtspServer.RTSPFilterResult.REMOVE)
 
     def auth(self):
-        auth = GstRtspServer.RTSPAuth.new()
+        auth = CountingAuth()
+        auth.refused = lambda: self.tell("refused")
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         auth.set_realm(self.spec["realm"])
         token = GstRtspServer.RTSPToken.new()
@@ -186,7 +200,6 @@ class Device:
     def connected(self, _server, client):
         self.count(1)
         client.connect("closed", lambda _c: self.count(-1))
-        client.connect("handle-response", self.responded)
         client.connect("pre-describe-request", self.slow)
         client.connect("describe-request", lambda _c, _x: self.tell("describe"))
         client.connect("play-request", lambda _c, _x: self.tell("play"))
@@ -197,13 +210,6 @@ class Device:
 
     def tell(self, event, **more):
         say({"event": event, "device": self.id, **more})
-
-    def responded(self, _client, context):
-        """A 401 to a request that carried credentials is a refused log-in."""
-        status = context.response.parse_response()[1]
-        had = context.request.get_header(GstRtsp.RTSPHeaderField.AUTHORIZATION, 0)[0] == GstRtsp.RTSPResult.OK
-        if status == GstRtsp.RTSPStatusCode.UNAUTHORIZED and had:
-            self.tell("refused")
 
     def slow(self, _client, _context):
         time.sleep(self.state["slowMs"] / 1000)  # this client's thread only serves this device

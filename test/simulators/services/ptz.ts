@@ -53,7 +53,11 @@ function vector(node: Node | undefined, fallback: Vector): Vector {
     const value = child(node, element)?.[`@_${axis}`];
     const parsed = value === undefined ? other : Number(value);
     if (!Number.isFinite(parsed) || Math.abs(parsed) > 1) {
-      throw new SoapFault('Sender', ['ter:InvalidArgVal', 'ter:InvalidPosition'], `Out of range: ${String(value)}`);
+      throw new SoapFault(
+        'Sender',
+        ['ter:InvalidArgVal', 'ter:InvalidPosition'],
+        `Out of range: ${String(value)}`,
+      );
     }
     return parsed;
   };
@@ -66,7 +70,8 @@ function vector(node: Node | undefined, fallback: Vector): Vector {
 
 function checkProfile(device: SimDevice, body: Node): void {
   const token = textAt(body, 'ProfileToken');
-  if (!device.streams.some((s) => s.token === token)) throw noSuch('ter:NoProfile', `No profile ${token ?? ''}`);
+  if (!device.streams.some((s) => s.token === token))
+    throw noSuch('ter:NoProfile', `No profile ${token ?? ''}`);
 }
 
 const place = (v: Vector): Xml =>

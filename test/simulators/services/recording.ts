@@ -33,7 +33,12 @@ function dataEvent(r: ArchiveRecording, at: number, isPresent: boolean, isStartS
   return xml`<tt:Result><tt:RecordingToken>${r.token}</tt:RecordingToken><tt:TrackToken>${TRACK}</tt:TrackToken><tt:Time>${isoTime(at)}</tt:Time><tt:Event><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">tns1:RecordingHistory/Track/State</wsnt:Topic><wsnt:Message><tt:Message UtcTime="${isoTime(at)}" PropertyOperation="${isStartState ? 'Initialized' : 'Changed'}"><tt:Source><tt:SimpleItem Name="RecordingToken" Value="${r.token}"/><tt:SimpleItem Name="Track" Value="${TRACK}"/></tt:Source><tt:Data><tt:SimpleItem Name="IsDataPresent" Value="${isPresent}"/></tt:Data></tt:Message></wsnt:Message></tt:Event><tt:StartStateEvent>${isStartState}</tt:StartStateEvent></tt:Result>`;
 }
 
-function eventsOf(r: ArchiveRecording, fromAt: number, untilAt: number, withStart: boolean): { at: number; xml: Xml }[] {
+function eventsOf(
+  r: ArchiveRecording,
+  fromAt: number,
+  untilAt: number,
+  withStart: boolean,
+): { at: number; xml: Xml }[] {
   const isForward = fromAt <= untilAt;
   const [low, high] = isForward ? [fromAt, untilAt] : [untilAt, fromAt];
   const found = r.spans
@@ -86,7 +91,12 @@ export function recordingServices(
     }
     const limit = Number(textAt(body, 'MaxMatches') ?? Number.MAX_SAFE_INTEGER);
     const token = `search-${randomUUID()}`;
-    searches.set(token, { kind, rest: answers.slice(0, limit), endsAt: Date.now() + SEARCH_LIFE_MS, endpointAt });
+    searches.set(token, {
+      kind,
+      rest: answers.slice(0, limit),
+      endsAt: Date.now() + SEARCH_LIFE_MS,
+      endpointAt,
+    });
     return token;
   };
   const search = (body: Node): Search => {
