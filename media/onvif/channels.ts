@@ -46,7 +46,8 @@ export async function readChannels(context: DeviceContext): Promise<ChannelList>
     const source = profile.sourceToken ?? `profile:${profile.token}`;
     bySource.set(source, [...(bySource.get(source) ?? []), profile]);
   }
-  if (profiles.length > MAX_PROFILES) warnings.push(`the device lists ${profiles.length} profiles; the first ${MAX_PROFILES} are used`);
+  if (profiles.length > MAX_PROFILES)
+    warnings.push(`the device lists ${profiles.length} profiles; the first ${MAX_PROFILES} are used`);
   const channels: Channel[] = [];
   const reading: Reading = { context, media, warnings, hung: 0 };
   for (const [sourceToken, own] of bySource) {
@@ -69,7 +70,10 @@ async function readProfiles(context: DeviceContext) {
     }
   }
   if (media1 === undefined) throw new MediaError('not-supported', 'the device offers no media service');
-  return { media: 'media1' as const, ...profilesOfMedia1(await context.askEither('media1', { operation: 'GetProfiles' }, '')) };
+  return {
+    media: 'media1' as const,
+    ...profilesOfMedia1(await context.askEither('media1', { operation: 'GetProfiles' }, '')),
+  };
 }
 
 async function readChannel(
@@ -104,7 +108,10 @@ async function firstStream(
       const rtspUri = await readStreamUri(reading, profile.token);
       const { codec = 'other', width, height, frameRateFps, bitrateBps, gopFrames, hasAudio } = profile;
       const facts = { codec, width, height, frameRateFps, bitrateBps, gopFrames, hasAudio };
-      return { profile, stream: { kind, profileToken: profile.token, ...facts, rtspUri, media: reading.media } };
+      return {
+        profile,
+        stream: { kind, profileToken: profile.token, ...facts, rtspUri, media: reading.media },
+      };
     } catch (error) {
       rethrowFinal(reading, error);
       reading.warnings.push(`profile ${profile.token} is left out: ${(error as Error).message}`);
@@ -113,14 +120,15 @@ async function firstStream(
   return undefined;
 }
 
-async function readStreamUri(
-  { context, media, warnings }: Reading,
-  profileToken: string,
-): Promise<string> {
+async function readStreamUri({ context, media, warnings }: Reading, profileToken: string): Promise<string> {
   const token = escapeXml(profileToken);
   const answer =
     media === 'media2'
-      ? await context.ask('media2', 'GetStreamUri', `<tr2:Protocol>RTSP</tr2:Protocol><tr2:ProfileToken>${token}</tr2:ProfileToken>`)
+      ? await context.ask(
+          'media2',
+          'GetStreamUri',
+          `<tr2:Protocol>RTSP</tr2:Protocol><tr2:ProfileToken>${token}</tr2:ProfileToken>`,
+        )
       : await context.askEither(
           'media1',
           { operation: 'GetStreamUri', profileToken },
@@ -140,7 +148,11 @@ async function readSnapshotUri(reading: Reading, profileToken: string): Promise<
   const { context, media, warnings } = reading;
   const prefix = media === 'media2' ? 'tr2' : 'trt';
   try {
-    const answer = await context.ask(media, 'GetSnapshotUri', `<${prefix}:ProfileToken>${escapeXml(profileToken)}</${prefix}:ProfileToken>`);
+    const answer = await context.ask(
+      media,
+      'GetSnapshotUri',
+      `<${prefix}:ProfileToken>${escapeXml(profileToken)}</${prefix}:ProfileToken>`,
+    );
     const announced = text(answer, 'Uri') ?? text(answer, 'MediaUri', 'Uri');
     const corrected = announced === undefined ? undefined : context.correct(announced, 'http');
     if (corrected?.note) warnings.push(`snapshot address: ${corrected.note}`);

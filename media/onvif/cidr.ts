@@ -34,7 +34,9 @@ export function formatIpv4(value: number): string {
 export function parseRange(text: string): Ipv4Range {
   const trimmed = text.trim();
   const refuse = () =>
-    new MediaError('rejected', `"${trimmed}" is not an IPv4 range (10.1.2.0/24 or 10.1.2.10-10.1.2.40)`, { range: trimmed });
+    new MediaError('rejected', `"${trimmed}" is not an IPv4 range (10.1.2.0/24 or 10.1.2.10-10.1.2.40)`, {
+      range: trimmed,
+    });
   const [left = '', right, ...rest] = trimmed.split(/\s*[-/]\s*/);
   const first = parseIpv4(left);
   if (first === undefined || rest.length > 0) throw refuse();
@@ -45,7 +47,10 @@ export function parseRange(text: string): Ipv4Range {
     const base = Math.floor(first / size) * size;
     return { first: base, last: base + size - 1 };
   }
-  const last = /^\d{1,3}$/.test(right) && Number(right) <= 255 ? first - (first % 256) + Number(right) : parseIpv4(right);
+  const last =
+    /^\d{1,3}$/.test(right) && Number(right) <= 255
+      ? first - (first % 256) + Number(right)
+      : parseIpv4(right);
   if (last === undefined || last < first) throw refuse();
   return { first, last };
 }

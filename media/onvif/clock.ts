@@ -48,7 +48,8 @@ export function clockFrom(response: XmlNode, sentAt: number, receivedAt: number)
   const timeZone = text(root, 'TimeZone', 'TZ');
   const utc = instantOf(find(root, 'UTCDateTime'));
   const local = instantOf(find(root, 'LocalDateTime'));
-  const zoneMs = timeZone === undefined ? undefined : posixOffsetMs(timeZone, text(root, 'DaylightSavings') === 'true');
+  const zoneMs =
+    timeZone === undefined ? undefined : posixOffsetMs(timeZone, text(root, 'DaylightSavings') === 'true');
   const fromLocal = local === undefined || zoneMs === undefined ? undefined : local + zoneMs;
   const deviceAt = utc ?? fromLocal;
   if (deviceAt === undefined) throw new MediaError('protocol', 'the device gave no usable date and time');
@@ -57,7 +58,8 @@ export function clockFrom(response: XmlNode, sentAt: number, receivedAt: number)
   const skewMs = Math.round(deviceAt + 500 - (sentAt + roundTripMs / 2));
   const kind = text(root, 'DateTimeType');
   const hours = Math.round(skewMs / 3_600_000);
-  const isHourOffset = hours !== 0 && Math.abs(hours) <= 14 && Math.abs(skewMs - hours * 3_600_000) <= 120_000;
+  const isHourOffset =
+    hours !== 0 && Math.abs(hours) <= 14 && Math.abs(skewMs - hours * 3_600_000) <= 120_000;
   return {
     deviceAt,
     skewMs,
@@ -76,8 +78,18 @@ function instantOf(node: XmlNode | undefined): number | undefined {
   if (year === undefined || month === undefined || day === undefined) return undefined;
   if (hour === undefined || minute === undefined || second === undefined) return undefined;
   const isInRange =
-    year >= 1970 && year <= 2200 && month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
-    hour >= 0 && hour <= 24 && minute >= 0 && minute <= 59 && second >= 0 && second <= 61;
+    year >= 1970 &&
+    year <= 2200 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= 31 &&
+    hour >= 0 &&
+    hour <= 24 &&
+    minute >= 0 &&
+    minute <= 59 &&
+    second >= 0 &&
+    second <= 61;
   return isInRange ? Date.UTC(year, month - 1, day, hour, minute, second) : undefined;
 }
 

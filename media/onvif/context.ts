@@ -21,9 +21,19 @@ export interface DeviceContext {
    * short prefix (`trt:`, `tr2:`, ...) and `tt:` declared.
    * @throws MediaError 'not-supported' if the device lacks the service, else those of SoapClient.call
    */
-  ask(service: ServiceName, operation: string, inner?: string, options?: { deadlineMs?: number; signal?: AbortSignal }): Promise<XmlNode>;
+  ask(
+    service: ServiceName,
+    operation: string,
+    inner?: string,
+    options?: { deadlineMs?: number; signal?: AbortSignal },
+  ): Promise<XmlNode>;
   /** Asks through node-onvif-ts where it suits, else or after its failure through `ask`. */
-  askEither(service: ServiceName, call: NodeOnvifCall, inner: string, values?: readonly string[]): Promise<XmlNode>;
+  askEither(
+    service: ServiceName,
+    call: NodeOnvifCall,
+    inner: string,
+    values?: readonly string[],
+  ): Promise<XmlNode>;
   /** correctHost against the address this device was reached at. */
   correct(uri: string, kind: 'http' | 'rtsp'): { uri: string; note?: string } | undefined;
 }

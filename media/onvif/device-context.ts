@@ -20,7 +20,14 @@ export interface ContextOptions {
 }
 
 /** The working context of one device; nothing is asked until something needs it. */
-export function createContext({ soap, xaddr, log, deadlineMs, trusted, signal }: ContextOptions): DeviceContext {
+export function createContext({
+  soap,
+  xaddr,
+  log,
+  deadlineMs,
+  trusted,
+  signal,
+}: ContextOptions): DeviceContext {
   let clock: Promise<DeviceClock> | undefined;
   let services: Promise<Services> | undefined;
 
@@ -65,7 +72,10 @@ export function createContext({ soap, xaddr, log, deadlineMs, trusted, signal }:
         return await callNodeOnvif(soap, own.xaddr, call, { deadlineMs, signal });
       } catch (error) {
         if (isFinal(error)) throw error;
-        log.debug({ operation: call.operation, error: (error as Error).message }, 'node-onvif-ts failed, asking with our own client');
+        log.debug(
+          { operation: call.operation, error: (error as Error).message },
+          'node-onvif-ts failed, asking with our own client',
+        );
         return soap.call(own);
       }
     },
@@ -86,7 +96,8 @@ export function createContext({ soap, xaddr, log, deadlineMs, trusted, signal }:
   async function addressOf(service: ServiceName): Promise<string> {
     if (service === 'device') return xaddr;
     const address = (await context.services())[service];
-    if (address === undefined) throw new MediaError('not-supported', `the device offers no ${service} service`, { service });
+    if (address === undefined)
+      throw new MediaError('not-supported', `the device offers no ${service} service`, { service });
     return address;
   }
 
@@ -99,7 +110,10 @@ export function createContext({ soap, xaddr, log, deadlineMs, trusted, signal }:
         clock = undefined;
         throw error;
       }
-      log.debug({ error: (error as Error).message }, 'the device does not tell its time; log-in tokens carry ours');
+      log.debug(
+        { error: (error as Error).message },
+        'the device does not tell its time; log-in tokens carry ours',
+      );
     }
   }
 

@@ -1,7 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLog } from '#media/log.ts';
 import { openDevice, type DeviceOptions } from './device.ts';
-import { profile1, profile2, servicesAnswer, startTestDevice, type TestDevice, type TestDeviceOptions } from './test-device.ts';
+import {
+  profile1,
+  profile2,
+  servicesAnswer,
+  startTestDevice,
+  type TestDevice,
+  type TestDeviceOptions,
+} from './test-device.ts';
 
 const open: TestDevice[] = [];
 afterEach(async () => {
@@ -16,7 +23,10 @@ async function start(options: TestDeviceOptions = {}): Promise<TestDevice> {
 
 const login = { username: 'admin', password: 'secret' };
 const face = (device: TestDevice, options: Partial<DeviceOptions> & { credentials?: typeof login } = {}) =>
-  openDevice({ xaddr: device.xaddr, credentials: options.credentials ?? login }, { log: silentLog, ...options });
+  openDevice(
+    { xaddr: device.xaddr, credentials: options.credentials ?? login },
+    { log: silentLog, ...options },
+  );
 
 describe('log-in', () => {
   it('uses node-onvif-ts once the device has asked for a token over plain HTTP', async () => {
@@ -36,30 +46,38 @@ describe('log-in', () => {
     ]);
   });
 
-  it.each(['MD5', 'SHA-256'] as const)('answers HTTP Digest with %s and counts the uses of a nonce', async (algorithm) => {
-    const device = await start({ auth: 'digest', algorithm });
-    const camera = face(device);
-    await camera.getInformation();
-    await camera.getNetwork();
-    await camera.listChannels();
-    expect(camera.authMode).toBe('http-digest');
-    expect(device.requests.every(({ hasToken }) => !hasToken)).toBe(true);
-    const counts = device.requests.flatMap(({ authorization }) => /nc=(\w+)/.exec(authorization ?? '')?.[1] ?? []);
-    expect(counts.slice(0, 3)).toEqual(['00000001', '00000002', '00000003']);
-  });
+  it.each(['MD5', 'SHA-256'] as const)(
+    'answers HTTP Digest with %s and counts the uses of a nonce',
+    async (algorithm) => {
+      const device = await start({ auth: 'digest', algorithm });
+      const camera = face(device);
+      await camera.getInformation();
+      await camera.getNetwork();
+      await camera.listChannels();
+      expect(camera.authMode).toBe('http-digest');
+      expect(device.requests.every(({ hasToken }) => !hasToken)).toBe(true);
+      const counts = device.requests.flatMap(
+        ({ authorization }) => /nc=(\w+)/.exec(authorization ?? '')?.[1] ?? [],
+      );
+      expect(counts.slice(0, 3)).toEqual(['00000001', '00000002', '00000003']);
+    },
+  );
 
-  it.each([-3_600_000 * 8, 40_000, 86_400_000 * 31])('logs in to a strict device whose clock is %i ms off', async (skewMs) => {
-    const device = await start({ auth: 'ws', skewMs });
-    expect((await face(device).getInformation()).model).toBe('D-1');
-  });
+  it.each([-3_600_000 * 8, 40_000, 86_400_000 * 31])(
+    'logs in to a strict device whose clock is %i ms off',
+    async (skewMs) => {
+      const device = await start({ auth: 'ws', skewMs });
+      expect((await face(device).getInformation()).model).toBe('D-1');
+    },
+  );
 
   it('escapes a user name with XML characters and leaves node-onvif-ts out of it', async () => {
     const username = `ops<&"'>`;
-    const device = await start({ auth: 'ws', username });
-    await face(device, { credentials: { username, password: 'p<&' + 'x' } }).getInformation().catch(() => undefined);
-    const other = await start({ auth: 'ws', username, password: 'a&b<c' });
-    expect((await face(other, { credentials: { username, password: 'a&b<c' } }).getInformation()).model).toBe('D-1');
-    expect(other.requests.every(({ client }) => client === 'own')).toBe(true);
+    const device = await start({ auth: 'ws', username, password: 'a&b<c' });
+    expect(
+      (await face(device, { credentials: { username, password: 'a&b<c' } }).getInformation()).model,
+    ).toBe('D-1');
+    expect(device.requests.every(({ client }) => client === 'own')).toBe(true);
   });
 
   it('risks at most two refused log-ins, then refuses by itself', async () => {
@@ -79,12 +97,17 @@ describe('log-in', () => {
       await camera.getServices();
       await expect(camera.listChannels()).rejects.toMatchObject({ code: 'unauthorized' });
     }
-    expect(device.requests.filter(({ hasToken, operation }) => hasToken && operation !== 'GetServices')).toHaveLength(2);
+    expect(
+      device.requests.filter(({ hasToken, operation }) => hasToken && operation !== 'GetServices'),
+    ).toHaveLength(2);
   });
 
   it('never answers Basic over plain HTTP', async () => {
     const device = await start({ auth: 'basic' });
-    await expect(face(device).getInformation()).rejects.toMatchObject({ code: 'not-supported', details: { isBasicOnly: true } });
+    await expect(face(device).getInformation()).rejects.toMatchObject({
+      code: 'not-supported',
+      details: { isBasicOnly: true },
+    });
     expect(device.requests.every(({ authorization }) => authorization === undefined)).toBe(true);
   });
 });
@@ -94,7 +117,14 @@ describe('channels', () => {
     const device = await start({ auth: 'ws' });
     const { channels, warnings } = await face(device).listChannels();
     expect(warnings).toEqual([]);
-    const rate = { codec: 'H264', frameRateFps: 25, bitrateBps: 4_096_000, gopFrames: 50, hasAudio: false, media: 'media1' };
+    const rate = {
+      codec: 'H264',
+      frameRateFps: 25,
+      bitrateBps: 4_096_000,
+      gopFrames: 50,
+      hasAudio: false,
+      media: 'media1',
+    };
     expect(channels).toEqual([
       {
         sourceToken: 'src0',
@@ -102,23 +132,51 @@ describe('channels', () => {
         hasPtz: false,
         snapshotUri: `${device.origin}/snap.jpg?c=1`,
         streams: [
-          { kind: 'main', profileToken: 'P1', width: 1920, height: 1080, rtspUri: `rtsp://127.0.0.1:${device.port}/live?p=P1&x=1`, ...rate },
-          { kind: 'sub', profileToken: 'P2', width: 640, height: 360, rtspUri: `rtsp://127.0.0.1:${device.port}/live?p=P2&x=1`, ...rate },
+          {
+            kind: 'main',
+            profileToken: 'P1',
+            width: 1920,
+            height: 1080,
+            rtspUri: `rtsp://127.0.0.1:${device.port}/live?p=P1&x=1`,
+            ...rate,
+          },
+          {
+            kind: 'sub',
+            profileToken: 'P2',
+            width: 640,
+            height: 360,
+            rtspUri: `rtsp://127.0.0.1:${device.port}/live?p=P2&x=1`,
+            ...rate,
+          },
         ],
       },
     ]);
-    const used = device.requests.filter(({ client }) => client === 'node-onvif-ts').map(({ operation }) => operation);
+    const used = device.requests
+      .filter(({ client }) => client === 'node-onvif-ts')
+      .map(({ operation }) => operation);
     expect(used).toEqual(['GetProfiles', 'GetStreamUri', 'GetStreamUri']);
   });
 
   it('reads a device that has only Media2', async () => {
     const device = await start({ auth: 'digest' });
-    device.answers['GetServices'] = servicesAnswer({ 'http://www.onvif.org/ver20/media/wsdl': `${device.origin}/m2` });
-    device.answers['GetProfiles'] = `<tr2:GetProfilesResponse>${profile2({ token: 'A' })}${profile2({ token: 'B', size: [640, 480], encoding: 'H264' })}</tr2:GetProfilesResponse>`;
-    device.answers['GetStreamUri'] = `<tr2:GetStreamUriResponse><tr2:Uri>rtsp://user:pw@127.0.0.1/m2</tr2:Uri></tr2:GetStreamUriResponse>`;
+    device.answers['GetServices'] = servicesAnswer({
+      'http://www.onvif.org/ver20/media/wsdl': `${device.origin}/m2`,
+    });
+    device.answers['GetProfiles'] =
+      `<tr2:GetProfilesResponse>${profile2({ token: 'A' })}${profile2({ token: 'B', size: [640, 480], encoding: 'H264' })}</tr2:GetProfilesResponse>`;
+    device.answers['GetStreamUri'] =
+      `<tr2:GetStreamUriResponse><tr2:Uri>rtsp://user:pw@127.0.0.1/m2</tr2:Uri></tr2:GetStreamUriResponse>`;
     const { channels } = await face(device).listChannels();
     expect(channels[0]?.streams).toMatchObject([
-      { profileToken: 'A', codec: 'H265', gopFrames: 40, bitrateBps: 2_048_000, hasAudio: true, rtspUri: 'rtsp://127.0.0.1/m2', media: 'media2' },
+      {
+        profileToken: 'A',
+        codec: 'H265',
+        gopFrames: 40,
+        bitrateBps: 2_048_000,
+        hasAudio: true,
+        rtspUri: 'rtsp://127.0.0.1/m2',
+        media: 'media2',
+      },
       { profileToken: 'B', codec: 'H264' },
     ]);
   });
@@ -156,26 +214,45 @@ describe('channels', () => {
 
   it('an NVR with 8 sources gives 8 channels, and a source without address is left out with a warning', async () => {
     const device = await start({ auth: 'ws' });
-    const profiles = Array.from({ length: 8 }, (_, n) => profile1({ token: `m${n}`, source: `s${n}` }) + profile1({ token: `n${n}`, source: `s${n}`, size: [352, 288] }));
+    const profiles = Array.from(
+      { length: 8 },
+      (_, n) =>
+        profile1({ token: `m${n}`, source: `s${n}` }) +
+        profile1({ token: `n${n}`, source: `s${n}`, size: [352, 288] }),
+    );
     device.answers['GetProfiles'] = `<trt:GetProfilesResponse>${profiles.join('')}</trt:GetProfilesResponse>`;
     const uri = device.answers['GetStreamUri'] as (request: { body: string }) => string;
-    device.answers['GetStreamUri'] = (request) => (/>(m3|n3)</.test(request.body) ? '<trt:GetStreamUriResponse/>' : uri(request));
+    device.answers['GetStreamUri'] = (request) =>
+      />(m3|n3)</.test(request.body) ? '<trt:GetStreamUriResponse/>' : uri(request);
     const { channels, warnings } = await face(device).listChannels();
-    expect(channels.map(({ sourceToken }) => sourceToken)).toEqual(['s0', 's1', 's2', 's4', 's5', 's6', 's7']);
+    expect(channels.map(({ sourceToken }) => sourceToken)).toEqual([
+      's0',
+      's1',
+      's2',
+      's4',
+      's5',
+      's6',
+      's7',
+    ]);
     expect(channels.every(({ streams }) => streams.length === 2)).toBe(true);
     expect(warnings.join()).toContain('video source s3');
   });
 
   it('replaces hosts the device may not name, and keeps those inside the camera networks', async () => {
     const device = await start({ auth: 'ws' });
-    device.answers['GetStreamUri'] = '<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://0.0.0.0:554/a</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>';
-    device.answers['GetSnapshotUri'] = '<trt:GetSnapshotUriResponse><trt:MediaUri><tt:Uri>http://evil.example/s</tt:Uri></trt:MediaUri></trt:GetSnapshotUriResponse>';
+    device.answers['GetStreamUri'] =
+      '<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://0.0.0.0:554/a</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>';
+    device.answers['GetSnapshotUri'] =
+      '<trt:GetSnapshotUriResponse><trt:MediaUri><tt:Uri>http://evil.example/s</tt:Uri></trt:MediaUri></trt:GetSnapshotUriResponse>';
     const replaced = await face(device).listChannels();
     expect(replaced.channels[0]?.streams[0]?.rtspUri).toBe('rtsp://127.0.0.1:554/a');
     expect(replaced.channels[0]?.snapshotUri).toBe(`${device.origin}/s`);
     expect(replaced.warnings).toHaveLength(2);
-    device.answers['GetStreamUri'] = '<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://10.9.0.7/a</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>';
-    expect((await face(device, { networks: ['10.9.0.0/16'] }).listChannels()).channels[0]?.streams[0]?.rtspUri).toBe('rtsp://10.9.0.7/a');
+    device.answers['GetStreamUri'] =
+      '<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://10.9.0.7/a</tt:Uri></trt:MediaUri></trt:GetStreamUriResponse>';
+    expect(
+      (await face(device, { networks: ['10.9.0.0/16'] }).listChannels()).channels[0]?.streams[0]?.rtspUri,
+    ).toBe('rtsp://10.9.0.7/a');
   });
 
   it('a snapshot question that hangs costs its deadline, not the camera', async () => {
@@ -191,7 +268,10 @@ describe('snapshot', () => {
     const device = await start({ auth: 'digest' });
     const picture = await face(device).getSnapshot({ snapshotUri: `${device.origin}/snap.jpg?c=1` });
     expect([...picture.subarray(0, 2)]).toEqual([0xff, 0xd8]);
-    expect(device.requests.map(({ authorization }) => authorization?.slice(0, 16))).toEqual([undefined, 'Digest username=']);
+    expect(device.requests.map(({ authorization }) => authorization?.slice(0, 16))).toEqual([
+      undefined,
+      'Digest username=',
+    ]);
   });
 
   it('says plainly that there is none, that it is no picture, or that it wants Basic', async () => {
@@ -199,11 +279,17 @@ describe('snapshot', () => {
     device.answers['GET /none'] = (_, raw) => void raw.writeHead(404).end();
     device.answers['GET /html'] = (_, raw) => void raw.writeHead(200).end('<html>');
     const camera = face(device);
-    await expect(camera.getSnapshot({ snapshotUri: `${device.origin}/none` })).rejects.toMatchObject({ code: 'not-supported' });
-    await expect(camera.getSnapshot({ snapshotUri: `${device.origin}/html` })).rejects.toMatchObject({ code: 'no-media' });
+    await expect(camera.getSnapshot({ snapshotUri: `${device.origin}/none` })).rejects.toMatchObject({
+      code: 'not-supported',
+    });
+    await expect(camera.getSnapshot({ snapshotUri: `${device.origin}/html` })).rejects.toMatchObject({
+      code: 'no-media',
+    });
     await expect(camera.getSnapshot({})).rejects.toMatchObject({ code: 'not-supported' });
     const basic = await start({ auth: 'basic' });
-    await expect(face(basic).getSnapshot({ snapshotUri: `${basic.origin}/snap.jpg?c=1` })).rejects.toMatchObject({
+    await expect(
+      face(basic).getSnapshot({ snapshotUri: `${basic.origin}/snap.jpg?c=1` }),
+    ).rejects.toMatchObject({
       details: { isBasicOnly: true },
     });
     expect(basic.requests.every(({ authorization }) => authorization === undefined)).toBe(true);
@@ -221,10 +307,11 @@ describe('identity', () => {
   });
 });
 
+const ok = (name: string) => `<p:${name}Response xmlns:p="http://www.onvif.org/ver20/ptz/wsdl"/>`;
+
 describe('PTZ', () => {
   it('moves, stops, and lists presets', async () => {
     const device = await start({ auth: 'ws' });
-    const ok = (name: string) => `<p:${name}Response xmlns:p="http://www.onvif.org/ver20/ptz/wsdl"/>`;
     Object.assign(device.answers, {
       ContinuousMove: ok('ContinuousMove'),
       Stop: ok('Stop'),
@@ -238,7 +325,9 @@ describe('PTZ', () => {
     expect(await ptz.listPresets('P1')).toEqual([{ token: '1', name: '门口' }, { token: '02' }]);
     await ptz.gotoPreset('P1', '02');
     await ptz.gotoPreset('P1', 'a&b');
-    await expect(ptz.continuousMove('P1', { pan: 2, tilt: 0, zoom: 0 }, 2)).rejects.toMatchObject({ code: 'rejected' });
+    await expect(ptz.continuousMove('P1', { pan: 2, tilt: 0, zoom: 0 }, 2)).rejects.toMatchObject({
+      code: 'rejected',
+    });
     const sent = device.requests.filter(({ hasToken, path }) => hasToken && path === '/onvif/ptz');
     expect(sent.map(({ operation, client }) => `${operation} ${client}`)).toEqual([
       'ContinuousMove node-onvif-ts',

@@ -9,7 +9,15 @@ import { identityOf, type DeviceIdentity } from './identity.ts';
 import { optional, readInformation, readNetwork, readReference } from './management.ts';
 import { createPtz, type PtzControl } from './ptz.ts';
 import { getReplayUri } from './replay.ts';
-import { findCoverage, findRecordings, getRecordingSummary, listRecordings, type Coverage, type Recording, type RecordingSummary } from './search.ts';
+import {
+  findCoverage,
+  findRecordings,
+  getRecordingSummary,
+  listRecordings,
+  type Coverage,
+  type Recording,
+  type RecordingSummary,
+} from './search.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSoapClient, type AuthMode, type Credentials, type RefusalBudget } from './soap.ts';
 import type { Channel, DeviceInformation, NetworkInterface, Services } from './types.ts';
@@ -52,7 +60,11 @@ export interface OnvifDevice {
   getInformation(): Promise<DeviceInformation>;
   getNetwork(): Promise<NetworkInterface[]>;
   /** Stable identity (see identityOf). What is `known` is not asked again; */
-  getIdentity(known?: { information?: DeviceInformation; network?: NetworkInterface[]; endpointReference?: string }): Promise<DeviceIdentity | undefined>;
+  getIdentity(known?: {
+    information?: DeviceInformation;
+    network?: NetworkInterface[];
+    endpointReference?: string;
+  }): Promise<DeviceIdentity | undefined>;
   getServices(): Promise<Services>;
   listChannels(): Promise<ChannelList>;
   /** One JPEG. @throws also 'no-media' when the answer is no picture, 'not-supported' when the channel has no snapshot */
@@ -92,7 +104,14 @@ export function openDevice(target: DeviceTarget, options: DeviceOptions): OnvifD
     signal: options.signal,
   });
   const trusted = (options.networks ?? []).map(parseRange);
-  const context = createContext({ soap, xaddr: target.xaddr, log, deadlineMs, trusted, signal: options.signal });
+  const context = createContext({
+    soap,
+    xaddr: target.xaddr,
+    log,
+    deadlineMs,
+    trusted,
+    signal: options.signal,
+  });
   const getInformation = () => readInformation(context);
   const getNetwork = () => readNetwork(context);
 
@@ -110,7 +129,9 @@ export function openDevice(target: DeviceTarget, options: DeviceOptions): OnvifD
     async getIdentity(known = {}) {
       const information = known.information ?? (await getInformation());
       const interfaces = known.network ?? (await optional(context, 'network interfaces', getNetwork));
-      const endpointReference = known.endpointReference ?? (await optional(context, 'endpoint reference', () => readReference(context)));
+      const endpointReference =
+        known.endpointReference ??
+        (await optional(context, 'endpoint reference', () => readReference(context)));
       return identityOf({ information, interfaces, endpointReference });
     },
     getServices: () => context.services(),

@@ -28,7 +28,9 @@ export interface DigestRequest {
  * (no Digest, an unknown algorithm, only auth-int).
  * Source: RFC 7616 section 3.3.
  */
-export function parseDigestChallenge(headers: string | readonly string[] | undefined): DigestChallenge | undefined {
+export function parseDigestChallenge(
+  headers: string | readonly string[] | undefined,
+): DigestChallenge | undefined {
   const found = splitChallenges(headers)
     .filter((challenge) => challenge.scheme === 'digest')
     .map((challenge) => toDigest(challenge.parameters))
@@ -96,12 +98,14 @@ interface Challenge {
 /** Splits header values into challenges: one line may hold several, and parameters are comma-separated as well. */
 function splitChallenges(headers: string | readonly string[] | undefined): Challenge[] {
   const challenges: Challenge[] = [];
-  const token = /(?:^|[\s,])([A-Za-z][\w-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|(?:^|,\s*|\s)(Digest|Basic|Bearer|Negotiate|NTLM)(?=\s|,|$)/gi;
+  const token =
+    /(?:^|[\s,])([A-Za-z][\w-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|(?:^|,\s*|\s)(Digest|Basic|Bearer|Negotiate|NTLM)(?=\s|,|$)/gi;
   for (const header of typeof headers === 'string' ? [headers] : (headers ?? [])) {
     let current: Challenge | undefined;
     for (const [, name, quoted, plain, scheme] of header.slice(0, 4096).matchAll(token)) {
       if (scheme) challenges.push((current = { scheme: scheme.toLowerCase(), parameters: new Map() }));
-      else if (name) current?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '');
+      else if (name)
+        current?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '');
     }
   }
   return challenges;
@@ -113,7 +117,10 @@ function toDigest(parameters: Map<string, string>): DigestChallenge | undefined 
   const nonce = parameters.get('nonce');
   const named = parameters.get('algorithm') ?? 'MD5';
   const algorithm = ALGORITHMS.find((known) => known.toLowerCase() === named.toLowerCase());
-  const qop = parameters.get('qop')?.toLowerCase().split(/[\s,]+/);
+  const qop = parameters
+    .get('qop')
+    ?.toLowerCase()
+    .split(/[\s,]+/);
   if (!nonce || !algorithm || (qop && !qop.includes('auth'))) return undefined;
   return {
     realm: parameters.get('realm') ?? '',

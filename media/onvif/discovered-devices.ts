@@ -1,6 +1,12 @@
 import type { Ipv4Range } from './cidr.ts';
 import { normaliseReference } from './identity.ts';
-import { judgeAddress, readScopes, type AnnouncedAddress, type ProbeMatch, type ProbeReply } from './probe-match.ts';
+import {
+  judgeAddress,
+  readScopes,
+  type AnnouncedAddress,
+  type ProbeMatch,
+  type ProbeReply,
+} from './probe-match.ts';
 
 /** A device as all its replies together describe it. */
 export interface DiscoveredDevice {
@@ -44,7 +50,8 @@ export function createRegistry(networks: readonly Ipv4Range[], onFound?: (device
     addTo(device.senders, [sender], 16);
     addTo(device.interfaces, [interfaceName], 16);
     for (const url of match.xaddrs) {
-      if (device.xaddrs.length >= MAX_ADDRESSES || device.xaddrs.some((address) => address.url === url)) continue;
+      if (device.xaddrs.length >= MAX_ADDRESSES || device.xaddrs.some((address) => address.url === url))
+        continue;
       device.xaddrs.push(judgeAddress(url, networks));
     }
     Object.assign(device, readScopes(device.scopes));
@@ -73,17 +80,21 @@ const empty = (endpointReference: string | undefined): DiscoveredDevice => ({
   notes: [],
 });
 
-const sortKey = ({ xaddrs }: DiscoveredDevice): string => (xaddrs.find(({ isTrusted }) => isTrusted) ?? xaddrs[0])?.url ?? '~';
+const sortKey = ({ xaddrs }: DiscoveredDevice): string =>
+  (xaddrs.find(({ isTrusted }) => isTrusted) ?? xaddrs[0])?.url ?? '~';
 
 function addTo(target: string[], values: readonly string[], max: number): void {
   for (const value of values) if (target.length < max && !target.includes(value)) target.push(value);
 }
 
 function notesOf({ xaddrs, senders }: DiscoveredDevice): string[] {
-  const notes = xaddrs.flatMap(({ url, reason }) => (reason ? [`${url.slice(0, 150)} is not used: ${reason}`] : []));
+  const notes = xaddrs.flatMap(({ url, reason }) =>
+    reason ? [`${url.slice(0, 150)} is not used: ${reason}`] : [],
+  );
   if (xaddrs.length === 0) notes.push('it announces no address');
   const hosts = xaddrs.flatMap(({ url }) => (URL.canParse(url) ? [new URL(url).hostname] : []));
   const strange = senders.filter((sender) => !hosts.includes(sender));
-  if (hosts.length > 0 && strange.length > 0) notes.push(`it answered from ${strange.join(', ')}, which it does not announce`);
+  if (hosts.length > 0 && strange.length > 0)
+    notes.push(`it answered from ${strange.join(', ')}, which it does not announce`);
   return notes;
 }

@@ -73,13 +73,17 @@ const MAX_DATAGRAMS_PER_SENDER = 2_000;
 export async function discover(options: DiscoveryOptions): Promise<DiscoveryResult> {
   const networks = options.networks.map(parseRange);
   const durationMs = options.durationMs ?? 4_000;
-  if (!(durationMs >= 200 && durationMs <= 10_000)) throw new MediaError('rejected', 'discovery lasts between 200 and 10000 ms');
+  if (!(durationMs >= 200 && durationMs <= 10_000))
+    throw new MediaError('rejected', 'discovery lasts between 200 and 10000 ms');
   const registry = createRegistry(networks, options.onFound);
   const sent = new Set<string>();
   const reports = await Promise.all(
-    chooseInterfaces(options.interfaces).map((local) => probeInterface(local, { ...options, durationMs }, sent, registry.add)),
+    chooseInterfaces(options.interfaces).map((local) =>
+      probeInterface(local, { ...options, durationMs }, sent, registry.add),
+    ),
   );
-  const sum = (key: 'probesSent' | 'replies' | 'malformed' | 'foreign') => reports.reduce((total, report) => total + report[key], 0);
+  const sum = (key: 'probesSent' | 'replies' | 'malformed' | 'foreign') =>
+    reports.reduce((total, report) => total + report[key], 0);
   return {
     devices: registry.list(),
     interfaces: reports,
@@ -92,7 +96,9 @@ export async function discover(options: DiscoveryOptions): Promise<DiscoveryResu
 
 function chooseInterfaces(wanted: readonly string[] | undefined): { name: string; address: string }[] {
   return Object.entries(networkInterfaces())
-    .flatMap(([name, addresses]) => (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => ({ name, address })))
+    .flatMap(([name, addresses]) =>
+      (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => ({ name, address })),
+    )
     .filter(({ name, address }) => wanted === undefined || wanted.includes(name) || wanted.includes(address));
 }
 
@@ -114,7 +120,11 @@ function probeInterface(
     const count = (datagramsOf.get(sender) ?? 0) + 1;
     datagramsOf.set(sender, count);
     // A cheap look first, so that a megabyte of noise costs no parsing.
-    if (count > MAX_DATAGRAMS_PER_SENDER || datagram.length > MAX_REPLY_BYTES || !datagram.includes('ProbeMatch')) {
+    if (
+      count > MAX_DATAGRAMS_PER_SENDER ||
+      datagram.length > MAX_REPLY_BYTES ||
+      !datagram.includes('ProbeMatch')
+    ) {
       report.malformed += 1;
       return;
     }
@@ -163,7 +173,12 @@ function probeInterface(
       for (const part of ROUNDS) {
         for (const [index, type] of PROBE_TYPES.entries()) {
           // The three kinds of a round are spread as well: small devices answer one datagram at a time.
-          timers.push(setTimeout(() => sendProbe(socket, port, type, sent, report), part * durationMs + index * Math.min(50, durationMs / 40)));
+          timers.push(
+            setTimeout(
+              () => sendProbe(socket, port, type, sent, report),
+              part * durationMs + index * Math.min(50, durationMs / 40),
+            ),
+          );
         }
       }
       timers.push(setTimeout(() => finish(), durationMs));

@@ -29,7 +29,10 @@ export interface EventOptions {
  * device sends its states again as 'Initialized'.
  * @throws MediaError 'unauthorized' | 'locked' | 'not-supported', which waiting does not mend
  */
-export async function* pullEvents(context: DeviceContext, options: EventOptions): AsyncGenerator<OnvifEvent, void, void> {
+export async function* pullEvents(
+  context: DeviceContext,
+  options: EventOptions,
+): AsyncGenerator<OnvifEvent, void, void> {
   const { signal } = options;
   let waitMs = 1_000;
   while (!signal.aborted) {
@@ -45,7 +48,10 @@ export async function* pullEvents(context: DeviceContext, options: EventOptions)
     } catch (error) {
       if (signal.aborted) return;
       if (isMediaError(error, 'unauthorized', 'locked', 'not-supported')) throw error;
-      context.log.info({ error: (error as Error).message, waitMs }, 'event subscription lost, subscribing again');
+      context.log.info(
+        { error: (error as Error).message, waitMs },
+        'event subscription lost, subscribing again',
+      );
     } finally {
       await point?.unsubscribe();
     }
@@ -66,10 +72,17 @@ const WSA = 'http://www.w3.org/2005/08/addressing';
 const EVENTS = NAMESPACES.tev;
 
 /** Source: ONVIF Core specification 9.1 (pull point), WS-BaseNotification 1.3 (renew, unsubscribe), WS-Addressing 1.0 (headers). */
-async function createPullPoint(context: DeviceContext, { signal, pullMs = 20_000, lifeMs = 60_000 }: EventOptions): Promise<PullPoint> {
+async function createPullPoint(
+  context: DeviceContext,
+  { signal, pullMs = 20_000, lifeMs = 60_000 }: EventOptions,
+): Promise<PullPoint> {
   const { soap } = context;
   // Asking the clock first makes both the log-in and the event times right.
-  await context.clock().catch((error: unknown) => context.log.debug({ error: (error as Error).message }, 'no device time for events'));
+  await context
+    .clock()
+    .catch((error: unknown) =>
+      context.log.debug({ error: (error as Error).message }, 'no device time for events'),
+    );
   const { events } = await context.services();
   if (events === undefined) throw new MediaError('not-supported', 'the device offers no events service');
   const life = `PT${Math.ceil(lifeMs / 1000)}S`;
@@ -84,12 +97,25 @@ async function createPullPoint(context: DeviceContext, { signal, pullMs = 20_000
   const reference = find(created, 'SubscriptionReference');
   const announced = text(reference, 'Address');
   const address = announced === undefined ? undefined : context.correct(announced, 'http')?.uri;
-  if (address === undefined) throw new MediaError('protocol', 'the device gave no usable address for its events');
+  if (address === undefined)
+    throw new MediaError('protocol', 'the device gave no usable address for its events');
   const parameters = find(reference, 'ReferenceParameters')?.children.map(serialise).join('') ?? '';
   let renewAt = Date.now() + lifeMs / 2;
 
-  const ask = (operation: string, action: string, body: string, limits: { deadlineMs?: number; signal?: AbortSignal }) =>
-    soap.call({ xaddr: address, operation, action, header: addressing(action, address) + parameters, body, ...limits });
+  const ask = (
+    operation: string,
+    action: string,
+    body: string,
+    limits: { deadlineMs?: number; signal?: AbortSignal },
+  ) =>
+    soap.call({
+      xaddr: address,
+      operation,
+      action,
+      header: addressing(action, address) + parameters,
+      body,
+      ...limits,
+    });
 
   return {
     async pull() {
@@ -99,7 +125,9 @@ async function createPullPoint(context: DeviceContext, { signal, pullMs = 20_000
         `<tev:PullMessages xmlns:tev="${EVENTS}"><tev:Timeout>PT${Math.ceil(pullMs / 1000)}S</tev:Timeout><tev:MessageLimit>100</tev:MessageLimit></tev:PullMessages>`,
         { deadlineMs: pullMs + context.deadlineMs, signal },
       );
-      return list(answer, 'NotificationMessage').slice(0, 1000).map((message) => eventOf(message, soap.skewMs));
+      return list(answer, 'NotificationMessage')
+        .slice(0, 1000)
+        .map((message) => eventOf(message, soap.skewMs));
     },
     async renewIfDue() {
       if (Date.now() < renewAt) return;
@@ -152,7 +180,10 @@ export function eventOf(message: XmlNode, skewMs: number): OnvifEvent {
   return {
     topic: (text(message, 'Topic') ?? '').replace(/[\w.-]+:/g, '').slice(0, 300),
     at: Number.isNaN(utc) ? undefined : utc - skewMs,
-    operation: operation === 'Initialized' || operation === 'Changed' || operation === 'Deleted' ? operation : undefined,
+    operation:
+      operation === 'Initialized' || operation === 'Changed' || operation === 'Deleted'
+        ? operation
+        : undefined,
     source: itemsOf(find(inner, 'Source')),
     data: itemsOf(find(inner, 'Data')),
   };
@@ -161,6 +192,9 @@ export function eventOf(message: XmlNode, skewMs: number): OnvifEvent {
 /** `Object.fromEntries` defines own properties, so an item named `__proto__` is only a key. */
 function itemsOf(node: XmlNode | undefined): Record<string, string> {
   return Object.fromEntries(
-    findAll(node, 'SimpleItem').map((item) => [attribute(item, 'Name') ?? '', item.attributes.get('Value') ?? '']),
+    findAll(node, 'SimpleItem').map((item) => [
+      attribute(item, 'Name') ?? '',
+      item.attributes.get('Value') ?? '',
+    ]),
   );
 }

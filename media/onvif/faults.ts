@@ -10,7 +10,10 @@ import { find, findAll, parseXml, text, type XmlNode } from './xml.ts';
  * @throws MediaError 'unauthorized' | 'locked' | 'not-supported' | 'rejected' with the device's reason; 'protocol' | 'too-large' when it
  * is not the SOAP answer asked for (`details.isHtml` tells a web page)
  */
-export function readSoapAnswer(answer: Pick<HttpAnswer, 'status' | 'headers' | 'body'>, operation?: string): XmlNode {
+export function readSoapAnswer(
+  answer: Pick<HttpAnswer, 'status' | 'headers' | 'body'>,
+  operation?: string,
+): XmlNode {
   const body = decodeBody(answer);
   const isXml = body.trimStart().startsWith('<') && !/^\s*<(!doctype\s+html|html)[\s>]/i.test(body);
   if (!isXml) throw withoutXml(answer, body);
@@ -26,24 +29,36 @@ export function readSoapAnswer(answer: Pick<HttpAnswer, 'status' | 'headers' | '
   const fault = find(soapBody, 'Fault');
   if (fault) throw faultToError(fault, answer.status, body);
   if (answer.status >= 400) throw withoutXml(answer, body);
-  if (!soapBody) throw new MediaError('protocol', 'the answer is XML but not SOAP', { status: answer.status });
+  if (!soapBody)
+    throw new MediaError('protocol', 'the answer is XML but not SOAP', { status: answer.status });
   const response = operation === undefined ? soapBody.children[0] : find(soapBody, `${operation}Response`);
   if (!response) {
     const got = soapBody.children[0]?.name ?? 'nothing';
-    throw new MediaError('protocol', `asked for ${operation ?? 'a response'}, the device answered ${got.slice(0, 80)}`, {
-      status: answer.status,
-    });
+    throw new MediaError(
+      'protocol',
+      `asked for ${operation ?? 'a response'}, the device answered ${got.slice(0, 80)}`,
+      {
+        status: answer.status,
+      },
+    );
   }
   return response;
 }
 
 const LOCKED = /\block(ed|out)?\b|too many|attempts? exceed|blocked|try again later/i;
-const UNAUTHORIZED_TEXT = /not ?authori[sz]ed|unauthori[sz]ed|authori[sz]ation|authentication|authority failure|invalid (user|password|credential)/i;
+const UNAUTHORIZED_TEXT =
+  /not ?authori[sz]ed|unauthori[sz]ed|authori[sz]ation|authentication|authority failure|invalid (user|password|credential)/i;
 
 /** SOAP subcodes by what they mean for the caller. Source: ONVIF Core specification 5.8.2.2 and WS-Security 1.1 section 12. */
 const SUBCODES: readonly [pattern: RegExp, code: MediaErrorCode][] = [
-  [/^(NotAuthorized|SenderNotAuthorized|FailedAuthentication|FailedCheck|InvalidSecurity|InvalidSecurityToken|SecurityTokenUnavailable|MessageExpired)$/i, 'unauthorized'],
-  [/^(ActionNotSupported|OptionalActionNotImplemented|NotSupported|NoSuchService|FilterNotSupported|ServiceNotSupported|NotImplemented)$/i, 'not-supported'],
+  [
+    /^(NotAuthorized|SenderNotAuthorized|FailedAuthentication|FailedCheck|InvalidSecurity|InvalidSecurityToken|SecurityTokenUnavailable|MessageExpired)$/i,
+    'unauthorized',
+  ],
+  [
+    /^(ActionNotSupported|OptionalActionNotImplemented|NotSupported|NoSuchService|FilterNotSupported|ServiceNotSupported|NotImplemented)$/i,
+    'not-supported',
+  ],
 ];
 
 function faultToError(fault: XmlNode, status: number, body: string): MediaError {
@@ -52,10 +67,17 @@ function faultToError(fault: XmlNode, status: number, body: string): MediaError 
     .map((value) => value.text.trim().replace(/^.*:/, ''))
     .slice(0, 5);
   const details = { status, reason, subcodes };
-  const says = reason ? `the device says: ${reason}` : `the device refused (${subcodes.join(', ') || 'no reason given'})`;
+  const says = reason
+    ? `the device says: ${reason}`
+    : `the device refused (${subcodes.join(', ') || 'no reason given'})`;
   const named = SUBCODES.find(([pattern]) => subcodes.some((subcode) => pattern.test(subcode)))?.[1];
-  const isAboutLogin = named === 'unauthorized' || status === 401 || status === 403 || UNAUTHORIZED_TEXT.test(reason);
-  if (status === 423 || status === 429 || LOCKED.test(isAboutLogin ? body.replace(/<[^>]*>/g, ' ').slice(0, 20_000) : reason)) {
+  const isAboutLogin =
+    named === 'unauthorized' || status === 401 || status === 403 || UNAUTHORIZED_TEXT.test(reason);
+  if (
+    status === 423 ||
+    status === 429 ||
+    LOCKED.test(isAboutLogin ? body.replace(/<[^>]*>/g, ' ').slice(0, 20_000) : reason)
+  ) {
     return new MediaError('locked', says, details);
   }
   if (named) return new MediaError(named, says, details);
@@ -66,8 +88,13 @@ function faultToError(fault: XmlNode, status: number, body: string): MediaError 
 /** The English reason where several languages are given, else the first; SOAP 1.1's faultstring as well. At most 300 characters. */
 function faultReason(fault: XmlNode): string {
   const texts = find(fault, 'Reason')?.children.filter((child) => child.name === 'Text') ?? [];
-  const chosen = texts.find((node) => /^en\b/i.test(node.attributes.get('lang') ?? '') && node.text.trim()) ?? texts.find((node) => node.text.trim());
-  return (chosen?.text ?? text(fault, 'faultstring') ?? text(fault, 'Reason') ?? '').replace(/\s+/g, ' ').trim().slice(0, 300);
+  const chosen =
+    texts.find((node) => /^en\b/i.test(node.attributes.get('lang') ?? '') && node.text.trim()) ??
+    texts.find((node) => node.text.trim());
+  return (chosen?.text ?? text(fault, 'faultstring') ?? text(fault, 'Reason') ?? '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300);
 }
 
 function withoutXml({ status, headers }: Pick<HttpAnswer, 'status' | 'headers'>, body: string): MediaError {
@@ -77,16 +104,30 @@ function withoutXml({ status, headers }: Pick<HttpAnswer, 'status' | 'headers'>,
   if (status === 423 || status === 429 || ((status === 401 || status === 403) && LOCKED.test(words))) {
     return new MediaError('locked', `the device refuses log-ins for now (HTTP ${status})`, details);
   }
-  if (status === 401 || status === 403) return new MediaError('unauthorized', `the device refused access (HTTP ${status})`, details);
+  if (status === 401 || status === 403)
+    return new MediaError('unauthorized', `the device refused access (HTTP ${status})`, details);
   if (status === 404 || status === 405 || status === 501) {
-    return new MediaError('not-supported', `the device has no such service at this address (HTTP ${status})`, details);
+    return new MediaError(
+      'not-supported',
+      `the device has no such service at this address (HTTP ${status})`,
+      details,
+    );
   }
   if (status >= 300 && status < 400) {
     const location = typeof headers.location === 'string' ? headers.location.slice(0, 200) : undefined;
-    return new MediaError('protocol', `the device redirects elsewhere (HTTP ${status}), which is not followed`, { ...details, location });
+    return new MediaError(
+      'protocol',
+      `the device redirects elsewhere (HTTP ${status}), which is not followed`,
+      { ...details, location },
+    );
   }
-  if (body.trim() === '') return new MediaError('protocol', `the device sent an empty answer (HTTP ${status})`, details);
-  return new MediaError('protocol', isHtml ? 'the device answered with a web page' : 'the device answered something that is not XML', details);
+  if (body.trim() === '')
+    return new MediaError('protocol', `the device sent an empty answer (HTTP ${status})`, details);
+  return new MediaError(
+    'protocol',
+    isHtml ? 'the device answered with a web page' : 'the device answered something that is not XML',
+    details,
+  );
 }
 
 /** The Digest challenge of an answer, if any; whether Basic is the only scheme it offers. */

@@ -24,12 +24,14 @@ export function correctHost(
   const isDowngrade = kind === 'http' && base.protocol === 'https:' && url.protocol === 'http:';
   if (!isDowngrade && (isSameHost || isTrustedHost(url.hostname, trusted))) return { uri: url.href };
   const announced = url.host;
-  if (kind === 'http') return { uri: base.origin + url.pathname + url.search, note: noteOf(announced, base.host) };
+  if (kind === 'http')
+    return { uri: base.origin + url.pathname + url.search, note: noteOf(announced, base.host) };
   url.hostname = base.hostname;
   return { uri: url.href, note: noteOf(announced, url.host) };
 }
 
-const noteOf = (announced: string, used: string): string => `the device announced ${announced.slice(0, 100)}; ${used} is used instead`;
+const noteOf = (announced: string, used: string): string =>
+  `the device announced ${announced.slice(0, 100)}; ${used} is used instead`;
 
 /** A routable unicast IPv4 address inside the trusted networks. */
 function isTrustedHost(hostname: string, trusted: readonly Ipv4Range[]): boolean {

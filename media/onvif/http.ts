@@ -33,92 +33,80 @@ export interface HttpAnswer {
  * @throws MediaError 'timeout', 'unreachable', 'too-large', 'protocol' (not HTTP, not TLS, another certificate: `details.reason`
  * 'tls-fingerprint' with `details.tlsFingerprint`), 'cancelled'
  */
-export function exchange(request: HttpRequest): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    let socket: Socket | undefined;
-    let tlsFingerprint: string | undefined;
-    const host = request.url.host;
+export async function exchange(request: HttpRequest): Promise<HttpAnswer> {
+  const { deadlineMs, signal } = request;
+  const { host } = request.url;
+  const { promise: stopped, reject: stop } = Promise.withResolvers<never>();
+  const onAbort = (): void => stop(new MediaError('cancelled', `the request to ${host} was cancelled`));
+  const timer = setTimeout(
+    () => stop(new MediaError('timeout', `${host} did not answer fully within ${deadlineMs} ms`)),
+    deadlineMs,
+  );
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  let socket: Socket | undefined;
+  try {
+    return await Promise.race([stopped, converse(request, (opened) => (socket = opened))]);
+  } catch (error) {
+    throw toMediaError(error, host);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    socket?.destroy();
+  }
+}
 
-    const settle = (finish: () => void): void => {
-      clearTimeout(timer);
-      request.signal?.removeEventListener('abort', onAbort);
-      finish();
-      socket?.destroy();
-    };
-    const fail = (error: unknown): void => settle(() => reject(toMediaError(error, host)));
-    const onAbort = (): void => fail(new MediaError('cancelled', `the request to ${host} was cancelled`));
-    const timer = setTimeout(
-      () => fail(new MediaError('timeout', `${host} did not answer fully within ${request.deadlineMs} ms`)),
-      request.deadlineMs,
-    );
-    if (request.signal?.aborted) return onAbort();
-    request.signal?.addEventListener('abort', onAbort, { once: true });
-
-    const send = (connected: Socket): void => {
-      const outgoing = httpRequest(request.url.href.replace(/^https:/, 'http:'), {
-        method: request.method,
-        headers: {
-          host,
-          connection: 'close',
-          ...request.headers,
-          ...(request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }),
-        },
-        createConnection: () => connected,
-        maxHeaderSize: 16_384,
-      });
-      outgoing.on('error', fail);
-      outgoing.on('response', (incoming) => {
-        collect(incoming, request.maxBytes, host).then(
-          (body) =>
-            settle(() =>
-              resolve({
-                status: incoming.statusCode ?? 0,
-                headers: incoming.headers,
-                body,
-                tlsFingerprint,
-              }),
-            ),
-          fail,
-        );
-      });
-      outgoing.end(request.body);
-    };
-
-    connect(request).then(
-      (connected) => {
-        socket = connected.socket;
-        tlsFingerprint = connected.tlsFingerprint;
-        connected.socket.on('error', fail);
-        send(connected.socket);
+/** The exchange without its limits of time; `onSocket` gets the connection at once, so that the caller can end it at any moment. */
+async function converse(request: HttpRequest, onSocket: (socket: Socket) => void): Promise<HttpAnswer> {
+  const { socket, tlsFingerprint } = await connect(request, onSocket);
+  const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+    socket.on('error', reject);
+    const outgoing = httpRequest(request.url.href.replace(/^https:/, 'http:'), {
+      method: request.method,
+      headers: {
+        host: request.url.host,
+        connection: 'close',
+        ...request.headers,
+        ...(request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }),
       },
-      fail,
-    );
+      createConnection: () => socket,
+      maxHeaderSize: 16_384,
+    });
+    outgoing.on('error', reject);
+    outgoing.on('response', resolve);
+    outgoing.end(request.body);
+  });
+  const body = await collect(incoming, request.maxBytes, request.url.host);
+  return { status: incoming.statusCode ?? 0, headers: incoming.headers, body, tlsFingerprint };
+}
 
-    function connect({ url }: HttpRequest): Promise<{ socket: Socket; tlsFingerprint?: string }> {
-      const isTls = url.protocol === 'https:';
-      const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || (isTls ? 443 : 80) };
-      return new Promise((connected, refused) => {
-        if (!isTls) {
-          const plain = netConnect(address, () => connected({ socket: plain }));
-          socket = plain;
-          plain.on('error', refused);
-          return;
-        }
-        const secure = tlsConnect({ ...address, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }, () => {
-          const seen = secure.getPeerCertificate().fingerprint256;
-          if (request.tlsFingerprint !== undefined && !isSameFingerprint(seen, request.tlsFingerprint)) {
-            refused(
-              new MediaError('protocol', `${host} shows another TLS certificate than the one accepted before`, {
-                reason: 'tls-fingerprint',
-                tlsFingerprint: seen,
-              }),
-            );
-          } else connected({ socket: secure, tlsFingerprint: seen });
-        });
-        socket = secure;
-        secure.on('error', refused);
-      });
+function connect(
+  { url, tlsFingerprint: pinned }: HttpRequest,
+  onSocket: (socket: Socket) => void,
+): Promise<{ socket: Socket; tlsFingerprint?: string }> {
+  const isTls = url.protocol === 'https:';
+  const address = {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port) || (isTls ? 443 : 80),
+  };
+  return new Promise((resolve, reject) => {
+    if (!isTls) {
+      const socket = netConnect(address, () => resolve({ socket }));
+      socket.on('error', reject);
+      onSocket(socket);
+      return;
     }
+    const socket = tlsConnect({ ...address, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }, () => {
+      const tlsFingerprint = socket.getPeerCertificate().fingerprint256;
+      if (pinned === undefined || isSameFingerprint(tlsFingerprint, pinned))
+        resolve({ socket, tlsFingerprint });
+      else {
+        const message = `${url.host} shows another TLS certificate than the one accepted before`;
+        reject(new MediaError('protocol', message, { reason: 'tls-fingerprint', tlsFingerprint }));
+      }
+    });
+    socket.on('error', reject);
+    onSocket(socket);
   });
 }
 
@@ -154,10 +142,22 @@ export function toMediaError(error: unknown, host: string): MediaError {
   if (error instanceof MediaError) return error;
   const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
   const options = { cause: error };
-  if (UNREACHABLE.has(code)) return new MediaError('unreachable', `nothing answers at ${host} (${code})`, { errno: code }, options);
-  if (code === 'ETIMEDOUT') return new MediaError('timeout', `${host} did not answer the connection`, { errno: code }, options);
+  if (UNREACHABLE.has(code))
+    return new MediaError('unreachable', `nothing answers at ${host} (${code})`, { errno: code }, options);
+  if (code === 'ETIMEDOUT')
+    return new MediaError('timeout', `${host} did not answer the connection`, { errno: code }, options);
   if (code === 'ECONNRESET' || code === 'EPIPE' || message === 'socket hang up' || message === 'aborted') {
-    return new MediaError('protocol', `${host} closed the connection before a full answer`, { errno: code }, options);
+    return new MediaError(
+      'protocol',
+      `${host} closed the connection before a full answer`,
+      { errno: code },
+      options,
+    );
   }
-  return new MediaError('protocol', `${host} did not speak HTTP as expected: ${message}`, { errno: code }, options);
+  return new MediaError(
+    'protocol',
+    `${host} did not speak HTTP as expected: ${message}`,
+    { errno: code },
+    options,
+  );
 }

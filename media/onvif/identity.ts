@@ -10,7 +10,8 @@ export interface DeviceIdentity {
 }
 
 /** Texts that firmware ships where nobody set a value; as an identity they would merge unrelated cameras. */
-const PLACEHOLDER = /^(?:[0\s:.\-_]*|none|null|nil|unknown|undefined|n\/?a|not ?(?:set|available|specified)|default|serial(?: ?number)?|(?:0?123456789?0?)|x+|f+)$/i;
+const PLACEHOLDER =
+  /^(?:[0\s:.\-_]*|none|null|nil|unknown|undefined|n\/?a|not ?(?:set|available|specified)|default|serial(?: ?number)?|(?:0?123456789?0?)|x+|f+)$/i;
 
 /**
  * The identity of a device from what it tells, or undefined if it tells nothing that can be one.
@@ -25,7 +26,8 @@ export function identityOf(facts: {
 }): DeviceIdentity | undefined {
   const { serialNumber, manufacturer = '', model = '' } = facts.information ?? {};
   const found: { kind: DeviceIdentity['kind']; key: string }[] = [];
-  if (isMeaningful(serialNumber)) found.push({ kind: 'serial', key: `serial:${manufacturer}/${model}/${serialNumber}` });
+  if (isMeaningful(serialNumber))
+    found.push({ kind: 'serial', key: `serial:${manufacturer}/${model}/${serialNumber}` });
   const macs = (facts.interfaces ?? []).map((item) => item.mac).filter((mac) => isMeaningful(mac));
   for (const mac of [...new Set(macs)].toSorted()) found.push({ kind: 'mac', key: `mac:${mac}` });
   const reference = facts.endpointReference && normaliseReference(facts.endpointReference);
@@ -36,7 +38,11 @@ export function identityOf(facts: {
 
 /** An endpoint reference without the prefixes that devices put on or leave out at will: `urn:uuid:ABC` and `uuid:abc` are `abc`. */
 export function normaliseReference(reference: string): string {
-  return reference.trim().toLowerCase().replace(/^(?:urn:)?(?:uuid:)?/, '').replace(/^\{|\}$/g, '');
+  return reference
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:urn:)?(?:uuid:)?/, '')
+    .replace(/^\{|\}$/g, '');
 }
 
 /** A MAC in lower case with colons, or undefined if `text` is none or is all zeros or ones. */

@@ -32,7 +32,8 @@ export interface DeviceFacts {
   warnings: string[];
 }
 
-export type LearnOutcome = 'ok' | 'unauthorized' | 'locked' | 'unreachable' | 'timeout' | 'garbage' | 'not-onvif' | 'unsupported';
+export type LearnOutcome =
+  'ok' | 'unauthorized' | 'locked' | 'unreachable' | 'timeout' | 'garbage' | 'not-onvif' | 'unsupported';
 
 export interface LearnResult {
   outcome: LearnOutcome;
@@ -47,13 +48,19 @@ export interface LearnResult {
  * @throws MediaError 'rejected' only for the caller's own mistakes (an address that is no URL, a network that is no CIDR),
  * 'cancelled' when `signal` is aborted
  */
-export async function learnDevice(target: { xaddr: string; tlsFingerprint?: string }, options: LearnOptions): Promise<LearnResult> {
+export async function learnDevice(
+  target: { xaddr: string; tlsFingerprint?: string },
+  options: LearnOptions,
+): Promise<LearnResult> {
   const facts: DeviceFacts = { xaddr: target.xaddr, refusedSets: 0, warnings: [] };
   const budget = options.budget ?? { left: 2, max: 2 };
   const total = AbortSignal.timeout(options.totalMs ?? 60_000);
   const signal = options.signal ? AbortSignal.any([options.signal, total]) : total;
   const open = (credentials: Credentials | undefined): OnvifDevice =>
-    openDevice({ ...target, tlsFingerprint: facts.tlsFingerprint ?? target.tlsFingerprint, credentials }, { ...options, budget, signal });
+    openDevice(
+      { ...target, tlsFingerprint: facts.tlsFingerprint ?? target.tlsFingerprint, credentials },
+      { ...options, budget, signal },
+    );
   const anonymous = open(undefined);
   try {
     await readClockInto(facts, anonymous);
@@ -71,8 +78,11 @@ async function readClockInto(facts: DeviceFacts, device: OnvifDevice): Promise<v
     facts.clock = await device.getClock();
     const { suspectedHourOffset, skewMs } = facts.clock;
     if (suspectedHourOffset !== undefined) {
-      facts.warnings.push(`its clock is off by ${suspectedHourOffset} h exactly: local time seems to be set as UTC`);
-    } else if (Math.abs(skewMs) > 60_000) facts.warnings.push(`its clock is ${Math.round(skewMs / 1000)} s off ours`);
+      facts.warnings.push(
+        `its clock is off by ${suspectedHourOffset} h exactly: local time seems to be set as UTC`,
+      );
+    } else if (Math.abs(skewMs) > 60_000)
+      facts.warnings.push(`its clock is ${Math.round(skewMs / 1000)} s off ours`);
   } catch (error) {
     // Some devices tell even the time only after a log-in.
     if (!isMediaError(error, 'unauthorized')) throw error;
@@ -114,7 +124,11 @@ async function logIn(
   throw refusal;
 }
 
-async function readIdentity(facts: DeviceFacts, device: OnvifDevice, endpointReference: string | undefined): Promise<void> {
+async function readIdentity(
+  facts: DeviceFacts,
+  device: OnvifDevice,
+  endpointReference: string | undefined,
+): Promise<void> {
   try {
     facts.network = await device.getNetwork();
   } catch (error) {
@@ -122,11 +136,21 @@ async function readIdentity(facts: DeviceFacts, device: OnvifDevice, endpointRef
     if (!isMediaError(error) || error.code === 'locked' || error.code === 'cancelled') throw error;
     facts.warnings.push(`its network settings could not be read: ${error.message}`);
   }
-  facts.identity = await device.getIdentity({ information: facts.information, network: facts.network ?? [], endpointReference });
-  if (!facts.identity) facts.warnings.push('it tells no serial number, MAC or identifier, so it cannot be recognised at another address');
+  facts.identity = await device.getIdentity({
+    information: facts.information,
+    network: facts.network ?? [],
+    endpointReference,
+  });
+  if (!facts.identity)
+    facts.warnings.push(
+      'it tells no serial number, MAC or identifier, so it cannot be recognised at another address',
+    );
 }
 
-function explain(error: MediaError, hasCredentials: boolean): { outcome: Exclude<LearnOutcome, 'ok'>; reason: string } {
+function explain(
+  error: MediaError,
+  hasCredentials: boolean,
+): { outcome: Exclude<LearnOutcome, 'ok'>; reason: string } {
   const { details } = error;
   switch (error.code) {
     case 'unauthorized':
@@ -134,7 +158,10 @@ function explain(error: MediaError, hasCredentials: boolean): { outcome: Exclude
         ? { outcome: 'unauthorized', reason: 'The device refused the user names and passwords tried.' }
         : { outcome: 'unauthorized', reason: 'The device wants a user name and a password.' };
     case 'locked':
-      return { outcome: 'locked', reason: 'The device has locked its log-in for now. Wait, or restart it, before trying again.' };
+      return {
+        outcome: 'locked',
+        reason: 'The device has locked its log-in for now. Wait, or restart it, before trying again.',
+      };
     case 'unreachable':
       return { outcome: 'unreachable', reason: 'Nothing answers at this address.' };
     case 'timeout':
@@ -144,16 +171,31 @@ function explain(error: MediaError, hasCredentials: boolean): { outcome: Exclude
       return { outcome: 'garbage', reason: 'The device sent far more data than such an answer can hold.' };
     case 'protocol':
       if (details['reason'] === 'tls-fingerprint') {
-        return { outcome: 'unsupported', reason: 'The device shows another certificate than before. Check that it is the same device, then accept the new one.' };
+        return {
+          outcome: 'unsupported',
+          reason:
+            'The device shows another certificate than before. Check that it is the same device, then accept the new one.',
+        };
       }
-      if (details['isHtml'] === true) return { outcome: 'not-onvif', reason: 'A web page answers at this address, but no ONVIF service.' };
-      return { outcome: 'garbage', reason: `The device answers, but not in a readable way: ${error.message}.` };
+      if (details['isHtml'] === true)
+        return { outcome: 'not-onvif', reason: 'A web page answers at this address, but no ONVIF service.' };
+      return {
+        outcome: 'garbage',
+        reason: `The device answers, but not in a readable way: ${error.message}.`,
+      };
     case 'not-supported':
       if (details['isBasicOnly'] === true) {
-        return { outcome: 'unsupported', reason: 'The device accepts only Basic log-in, which would send the password readably. Switch on Digest in its settings.' };
+        return {
+          outcome: 'unsupported',
+          reason:
+            'The device accepts only Basic log-in, which would send the password readably. Switch on Digest in its settings.',
+        };
       }
       if (typeof details['status'] === 'number' && !Array.isArray(details['subcodes'])) {
-        return { outcome: 'not-onvif', reason: 'A web server answers at this address, but no ONVIF service.' };
+        return {
+          outcome: 'not-onvif',
+          reason: 'A web server answers at this address, but no ONVIF service.',
+        };
       }
       return { outcome: 'unsupported', reason: `The device lacks something needed: ${error.message}.` };
     default:

@@ -34,7 +34,11 @@ export async function readReference(context: DeviceContext): Promise<string | un
 }
 
 /** The result of `read`, or undefined where the device lacks it. @throws what ends the conversation (log-in refused, no answer) */
-export async function optional<T>(context: DeviceContext, what: string, read: () => Promise<T>): Promise<T | undefined> {
+export async function optional<T>(
+  context: DeviceContext,
+  what: string,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {

@@ -11,7 +11,8 @@ export const NAMESPACES = {
   tt: 'http://www.onvif.org/ver10/schema',
 } as const;
 
-export type ServiceName = 'device' | 'media1' | 'media2' | 'ptz' | 'events' | 'recording' | 'search' | 'replay';
+export type ServiceName =
+  'device' | 'media1' | 'media2' | 'ptz' | 'events' | 'recording' | 'search' | 'replay';
 
 /** The namespace prefix of each service. */
 export const PREFIX_OF: Readonly<Record<ServiceName, Exclude<keyof typeof NAMESPACES, 'tt'>>> = {

@@ -11,7 +11,12 @@ export type NodeOnvifCall =
   | { operation: 'GetDeviceInformation' | 'GetProfiles' }
   | { operation: 'GetStreamUri' | 'GetPresets' | 'Stop'; profileToken: string }
   | { operation: 'GotoPreset'; profileToken: string; presetToken: string }
-  | { operation: 'ContinuousMove'; profileToken: string; velocity: { x: number; y: number; z: number }; timeoutS: number };
+  | {
+      operation: 'ContinuousMove';
+      profileToken: string;
+      velocity: { x: number; y: number; z: number };
+      timeoutS: number;
+    };
 
 /** The package formats and parses each answer on the event loop (about 0.2 s for this size), so its cap is below soap.ts's 2 MB. */
 const MAX_BYTES = 512_000;
@@ -49,7 +54,12 @@ export async function callNodeOnvif(
   } catch (error) {
     if (isMediaError(error)) throw error;
     if (!answer.isComplete) {
-      throw new MediaError('internal', `node-onvif-ts could not make the ${call.operation} request`, {}, { cause: error });
+      throw new MediaError(
+        'internal',
+        `node-onvif-ts could not make the ${call.operation} request`,
+        {},
+        { cause: error },
+      );
     }
   }
   const body = Buffer.concat(answer.chunks);
@@ -61,7 +71,8 @@ export async function callNodeOnvif(
     if (isWithLogin) soap.noteOutcome(call.operation, 'accepted');
     return node;
   } catch (error) {
-    if (isWithLogin && isMediaError(error, 'unauthorized', 'locked')) soap.noteOutcome(call.operation, 'refused');
+    if (isWithLogin && isMediaError(error, 'unauthorized', 'locked'))
+      soap.noteOutcome(call.operation, 'refused');
     throw error;
   }
 }
@@ -89,11 +100,17 @@ function start(config: ServiceConfig, call: NodeOnvifCall): Promise<unknown> {
     case 'GetProfiles':
       return new OnvifServiceMedia(config).getProfiles();
     case 'GetStreamUri':
-      return new OnvifServiceMedia(config).getStreamUri({ Protocol: 'RTSP', ProfileToken: call.profileToken });
+      return new OnvifServiceMedia(config).getStreamUri({
+        Protocol: 'RTSP',
+        ProfileToken: call.profileToken,
+      });
     case 'GetPresets':
       return new OnvifServicePtz(config).getPresets({ ProfileToken: call.profileToken });
     case 'GotoPreset':
-      return new OnvifServicePtz(config).gotoPreset({ ProfileToken: call.profileToken, PresetToken: call.presetToken });
+      return new OnvifServicePtz(config).gotoPreset({
+        ProfileToken: call.profileToken,
+        PresetToken: call.presetToken,
+      });
     case 'Stop':
       return new OnvifServicePtz(config).stop({ ProfileToken: call.profileToken, PanTilt: true, Zoom: true });
     case 'ContinuousMove':
@@ -154,21 +171,32 @@ function guard(begin: () => Promise<unknown>, options: { deadlineMs: number; sig
       // The package sets the encoding after this listener is added, so text arrives here.
       const bytes = Buffer.from(chunk as string);
       size += bytes.length;
-      if (size > MAX_BYTES) end(new MediaError('too-large', `the device sent more than ${MAX_BYTES} bytes`, { maxBytes: MAX_BYTES }));
+      if (size > MAX_BYTES)
+        end(
+          new MediaError('too-large', `the device sent more than ${MAX_BYTES} bytes`, {
+            maxBytes: MAX_BYTES,
+          }),
+        );
       else answer.chunks.push(bytes);
     });
     incoming.on('end', () => {
       answer.isComplete = true;
-      // It indents every good answer for reading, which takes minutes of the event loop for a deeply nested one (3,000 levels: 0.1 s,
-      // growing with the cube). An answer that is out of shape is therefore shown to it as a failed one, which it does not format.
+      // It indents every good answer for reading, which stops the event loop for over two minutes on a nested one (60,000
+      // levels). An answer that is out of shape is therefore shown to it as a failed one, which it does not format.
       if (!isInShape(Buffer.concat(answer.chunks).toString('utf8'))) incoming.statusCode = 502;
     });
     // The package listens for no error here, and a connection that breaks half-way must not end the process.
-    incoming.on('error', () => end(new MediaError('protocol', 'the device closed the connection before a full answer')));
-    incoming.on('aborted', () => end(new MediaError('protocol', 'the device closed the connection before a full answer')));
+    incoming.on('error', () =>
+      end(new MediaError('protocol', 'the device closed the connection before a full answer')),
+    );
+    incoming.on('aborted', () =>
+      end(new MediaError('protocol', 'the device closed the connection before a full answer')),
+    );
   });
   // Its own error listener goes after the first error, and ending a request can raise a second.
-  made?.on('error', (error) => stop(new MediaError('internal', 'node-onvif-ts lost the connection', {}, { cause: error })));
+  made?.on('error', (error) =>
+    stop(new MediaError('internal', 'node-onvif-ts lost the connection', {}, { cause: error })),
+  );
   const timer = setTimeout(
     () => end(new MediaError('timeout', `the device did not answer fully within ${options.deadlineMs} ms`)),
     options.deadlineMs,

@@ -46,7 +46,10 @@ export function isOwnProbe(relatesTo: string | undefined, sent: ReadonlySet<stri
 
 function matchOf(node: XmlNode): ProbeMatch {
   const words = (name: string): string[] =>
-    list(node, name).flatMap((part) => part.text.trim().split(/\s+/)).filter((word) => word !== '' && word.length <= 500).slice(0, 100);
+    list(node, name)
+      .flatMap((part) => part.text.trim().split(/\s+/))
+      .filter((word) => word !== '' && word.length <= 500)
+      .slice(0, 100);
   return {
     endpointReference: (text(node, 'EndpointReference', 'Address') ?? '').slice(0, 200),
     types: words('Types').map((type) => type.replace(/^.*:/, '')),
@@ -59,7 +62,11 @@ function matchOf(node: XmlNode): ProbeMatch {
  * What the ONVIF scopes tell: `onvif://www.onvif.org/name/ICU%20North` is the name "ICU North". Percent-encoding is UTF-8; a broken one
  * is left as it is. Several locations are joined with ", ".
  */
-export function readScopes(scopes: readonly string[]): { name?: string; hardware?: string; location?: string } {
+export function readScopes(scopes: readonly string[]): {
+  name?: string;
+  hardware?: string;
+  location?: string;
+} {
   const values = (category: string): string | undefined => {
     const found = scopes.flatMap((scope) => {
       const match = new RegExp(`^onvif://www\\.onvif\\.org/${category}/(.+)$`, 'i').exec(scope);

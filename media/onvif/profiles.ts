@@ -63,7 +63,8 @@ function pictureOf(encoder: XmlNode | undefined) {
 }
 
 /** Devices write 0 for "not set"; unknown is never 0. */
-const positive = (value: number | undefined): number | undefined => (value !== undefined && value > 0 ? value : undefined);
+const positive = (value: number | undefined): number | undefined =>
+  value !== undefined && value > 0 ? value : undefined;
 
 function codecOf(encoding: string | undefined): Codec | undefined {
   if (encoding === undefined) return undefined;
@@ -82,7 +83,8 @@ export function mainOrder(profiles: readonly Profile[]): Profile[] {
   return profiles
     .filter((profile) => profile.codec !== undefined)
     .toSorted(
-      (a, b) => rank(a) - rank(b) || (area(b) ?? 0) - (area(a) ?? 0) || (b.bitrateBps ?? 0) - (a.bitrateBps ?? 0),
+      (a, b) =>
+        rank(a) - rank(b) || (area(b) ?? 0) - (area(a) ?? 0) || (b.bitrateBps ?? 0) - (a.bitrateBps ?? 0),
     );
 }
 
@@ -100,6 +102,7 @@ export function subOrder(profiles: readonly Profile[], main: Profile): Profile[]
     .toSorted((a, b) => rank(a) - rank(b) || (area(a) ?? 0) - (area(b) ?? 0));
 }
 
-const rank = (profile: Profile): number => (profile.codec === 'H264' || profile.codec === 'H265' ? 0 : profile.codec === 'JPEG' ? 1 : 2);
+const rank = (profile: Profile): number =>
+  profile.codec === 'H264' || profile.codec === 'H265' ? 0 : profile.codec === 'JPEG' ? 1 : 2;
 const area = ({ width, height }: Profile): number | undefined =>
   width === undefined || height === undefined ? undefined : width * height;

@@ -1,7 +1,6 @@
 import { MediaError } from '#media/errors.ts';
 import type { DeviceContext } from './context.ts';
-import { attribute, list, text } from './xml.ts';
-import { escapeXml } from './xml.ts';
+import { attribute, escapeXml, list, text } from './xml.ts';
 
 /** A stored position. */
 export interface Preset {
@@ -15,14 +14,20 @@ export interface PtzControl {
    * Speeds from -1 to 1 (pan right, tilt up, zoom in are positive). The camera stops by itself after `timeoutS` whole seconds (1 to
    * 60), so that a lost connection never leaves it turning.
    */
-  continuousMove(profileToken: string, velocity: { pan: number; tilt: number; zoom: number }, timeoutS: number): Promise<void>;
+  continuousMove(
+    profileToken: string,
+    velocity: { pan: number; tilt: number; zoom: number },
+    timeoutS: number,
+  ): Promise<void>;
   stop(profileToken: string): Promise<void>;
   listPresets(profileToken: string): Promise<Preset[]>;
   gotoPreset(profileToken: string, presetToken: string): Promise<void>;
 }
 
+const profile = (token: string): string => `<tptz:ProfileToken>${escapeXml(token)}</tptz:ProfileToken>`;
+
+/** PTZ of one device, through node-onvif-ts where it suits. */
 export function createPtz(context: DeviceContext): PtzControl {
-  const profile = (token: string): string => `<tptz:ProfileToken>${escapeXml(token)}</tptz:ProfileToken>`;
   return {
     async continuousMove(profileToken, { pan, tilt, zoom }, timeoutS) {
       if (![pan, tilt, zoom].every((speed) => Number.isFinite(speed) && Math.abs(speed) <= 1)) {
@@ -48,7 +53,12 @@ export function createPtz(context: DeviceContext): PtzControl {
       );
     },
     async listPresets(profileToken) {
-      const answer = await context.askEither('ptz', { operation: 'GetPresets', profileToken }, profile(profileToken), [profileToken]);
+      const answer = await context.askEither(
+        'ptz',
+        { operation: 'GetPresets', profileToken },
+        profile(profileToken),
+        [profileToken],
+      );
       return list(answer, 'Preset').flatMap((preset) => {
         const token = attribute(preset, 'token');
         return token === undefined ? [] : [{ token, name: text(preset, 'Name') }];

@@ -44,21 +44,32 @@ export async function scanRange(options: ScanOptions): Promise<ScannedDevice[]> 
   const ranges = options.ranges.map(parseRange);
   const hosts = countAddresses(ranges);
   if (hosts > MAX_HOSTS) {
-    throw new MediaError('rejected', `the ranges hold ${hosts} addresses; at most ${MAX_HOSTS} are scanned at a time`, { hosts, max: MAX_HOSTS });
+    throw new MediaError(
+      'rejected',
+      `the ranges hold ${hosts} addresses; at most ${MAX_HOSTS} are scanned at a time`,
+      { hosts, max: MAX_HOSTS },
+    );
   }
-  if (ports.length < 1 || ports.length > 8 || !ports.every((port) => Number.isInteger(port) && port > 0 && port < 65_536)) {
+  if (
+    ports.length < 1 ||
+    ports.length > 8 ||
+    !ports.every((port) => Number.isInteger(port) && port > 0 && port < 65_536)
+  ) {
     throw new MediaError('rejected', 'a scan takes 1 to 8 ports between 1 and 65535');
   }
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 128) {
     throw new MediaError('rejected', 'a scan asks 1 to 128 addresses at a time');
   }
-  const targets = expandRanges(ranges).flatMap((address) => [...new Set(ports)].map((port) => ({ address, port })));
+  const isStopped = (): boolean => signal?.aborted === true;
+  const targets = expandRanges(ranges).flatMap((address) =>
+    [...new Set(ports)].map((port) => ({ address, port })),
+  );
   const found: { order: number; device: ScannedDevice }[] = [];
   let next = 0;
   let done = 0;
 
   async function work(): Promise<void> {
-    while (next < targets.length && !signal?.aborted) {
+    while (next < targets.length && !isStopped()) {
       const order = next++;
       const target = targets[order]!;
       const device = await recognise(target.address, target.port, perHostTimeoutMs, signal, log);
@@ -94,6 +105,8 @@ async function recognise(
     if (!isMediaError(error)) throw error;
     log.debug({ xaddr, code: error.code }, 'no usable answer in the scan');
     // Only a SOAP fault carries subcodes; a router's log-in page with status 401 does not.
-    return Array.isArray(error.details['subcodes']) ? { address, port, xaddr, tlsFingerprint: soap.tlsFingerprint } : undefined;
+    return Array.isArray(error.details['subcodes'])
+      ? { address, port, xaddr, tlsFingerprint: soap.tlsFingerprint }
+      : undefined;
   }
 }

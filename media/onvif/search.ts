@@ -14,7 +14,12 @@ export interface Recording {
   /** What the recording was made of, as the device names it. */
   sourceId?: string;
   name?: string;
-  tracks: { token: string; kind: 'video' | 'audio' | 'metadata' | 'other'; fromDeviceAt?: number; untilDeviceAt?: number }[];
+  tracks: {
+    token: string;
+    kind: 'video' | 'audio' | 'metadata' | 'other';
+    fromDeviceAt?: number;
+    untilDeviceAt?: number;
+  }[];
   fromDeviceAt?: number;
   untilDeviceAt?: number;
 }
@@ -42,7 +47,9 @@ export async function listRecordings(context: DeviceContext): Promise<Recording[
     if (token === undefined) return [];
     const tracks = list(find(item, 'Tracks'), 'Track').flatMap((track) => {
       const trackToken = text(track, 'TrackToken');
-      return trackToken === undefined ? [] : [{ token: trackToken, kind: kindOf(text(track, 'Configuration', 'TrackType')) }];
+      return trackToken === undefined
+        ? []
+        : [{ token: trackToken, kind: kindOf(text(track, 'Configuration', 'TrackType')) }];
     });
     const source = find(item, 'Configuration', 'Source');
     return [{ token, sourceId: text(source, 'SourceId'), name: text(source, 'Name'), tracks }];
@@ -60,34 +67,45 @@ export async function getRecordingSummary(context: DeviceContext): Promise<Recor
 }
 
 /** All recordings with what each holds, by FindRecordings and its result pages. */
-export async function findRecordings(context: DeviceContext, options: { deadlineMs?: number; signal?: AbortSignal } = {}): Promise<Recording[]> {
-  const pages = await runSearch(context, 'FindRecordings', 'GetRecordingSearchResults', '<tse:Scope/><tse:KeepAliveTime>PT30S</tse:KeepAliveTime>', options);
-  return pages.flatMap((page) => list(page, 'RecordingInformation')).flatMap((item) => {
-    const token = text(item, 'RecordingToken');
-    if (token === undefined) return [];
-    const source = find(item, 'Source');
-    return [
-      {
-        token,
-        sourceId: text(source, 'SourceId'),
-        name: text(source, 'Name'),
-        tracks: list(item, 'Track').flatMap((track) => {
-          const trackToken = text(track, 'TrackToken');
-          if (trackToken === undefined) return [];
-          return [
-            {
-              token: trackToken,
-              kind: kindOf(text(track, 'TrackType')),
-              fromDeviceAt: instant(text(track, 'DataFrom')),
-              untilDeviceAt: instant(text(track, 'DataTo')),
-            },
-          ];
-        }),
-        fromDeviceAt: instant(text(item, 'EarliestRecording')),
-        untilDeviceAt: instant(text(item, 'LatestRecording')),
-      },
-    ];
-  });
+export async function findRecordings(
+  context: DeviceContext,
+  options: { deadlineMs?: number; signal?: AbortSignal } = {},
+): Promise<Recording[]> {
+  const pages = await runSearch(
+    context,
+    'FindRecordings',
+    'GetRecordingSearchResults',
+    '<tse:Scope/><tse:KeepAliveTime>PT30S</tse:KeepAliveTime>',
+    options,
+  );
+  return pages
+    .flatMap((page) => list(page, 'RecordingInformation'))
+    .flatMap((item) => {
+      const token = text(item, 'RecordingToken');
+      if (token === undefined) return [];
+      const source = find(item, 'Source');
+      return [
+        {
+          token,
+          sourceId: text(source, 'SourceId'),
+          name: text(source, 'Name'),
+          tracks: list(item, 'Track').flatMap((track) => {
+            const trackToken = text(track, 'TrackToken');
+            if (trackToken === undefined) return [];
+            return [
+              {
+                token: trackToken,
+                kind: kindOf(text(track, 'TrackType')),
+                fromDeviceAt: instant(text(track, 'DataFrom')),
+                untilDeviceAt: instant(text(track, 'DataTo')),
+              },
+            ];
+          }),
+          fromDeviceAt: instant(text(item, 'EarliestRecording')),
+          untilDeviceAt: instant(text(item, 'LatestRecording')),
+        },
+      ];
+    });
 }
 
 /**
@@ -101,7 +119,8 @@ export async function findCoverage(
   range: { fromDeviceAt: number; untilDeviceAt: number },
   options: { deadlineMs?: number; signal?: AbortSignal } = {},
 ): Promise<Coverage> {
-  if (!(range.fromDeviceAt < range.untilDeviceAt)) throw new MediaError('rejected', 'the range to search is empty');
+  if (!(range.fromDeviceAt < range.untilDeviceAt))
+    throw new MediaError('rejected', 'the range to search is empty');
   let pages: XmlNode[];
   try {
     pages = await runSearch(
@@ -114,11 +133,22 @@ export async function findCoverage(
       options,
     );
   } catch (error) {
-    if (!(error instanceof MediaError) || (error.code !== 'not-supported' && error.code !== 'rejected')) throw error;
-    context.log.debug({ error: error.message }, 'the device cannot search events, using the range of the recording');
+    if (!(error instanceof MediaError) || (error.code !== 'not-supported' && error.code !== 'rejected'))
+      throw error;
+    context.log.debug(
+      { error: error.message },
+      'the device cannot search events, using the range of the recording',
+    );
     return rangeOfRecording(context, recordingToken, range, options);
   }
-  return { spans: spansOf(pages.flatMap((page) => list(page, 'Result')), recordingToken, range), isExact: true };
+  return {
+    spans: spansOf(
+      pages.flatMap((page) => list(page, 'Result')),
+      recordingToken,
+      range,
+    ),
+    isExact: true,
+  };
 }
 
 async function rangeOfRecording(
@@ -133,7 +163,10 @@ async function rangeOfRecording(
   const from = video?.fromDeviceAt ?? recording.fromDeviceAt;
   const until = video?.untilDeviceAt ?? recording.untilDeviceAt;
   if (from === undefined || until === undefined) return { spans: [], isExact: false };
-  const span = { fromDeviceAt: Math.max(from, range.fromDeviceAt), untilDeviceAt: Math.min(until, range.untilDeviceAt) };
+  const span = {
+    fromDeviceAt: Math.max(from, range.fromDeviceAt),
+    untilDeviceAt: Math.min(until, range.untilDeviceAt),
+  };
   return { spans: span.fromDeviceAt < span.untilDeviceAt ? [span] : [], isExact: false };
 }
 
@@ -142,14 +175,24 @@ async function rangeOfRecording(
  * exists at the beginning; a span still open at the end reaches to it.
  * Source: ONVIF Recording Search specification 5.22, tns1:RecordingHistory/Track/State.
  */
-function spansOf(results: readonly XmlNode[], recordingToken: string, range: { fromDeviceAt: number; untilDeviceAt: number }): Coverage['spans'] {
+function spansOf(
+  results: readonly XmlNode[],
+  recordingToken: string,
+  range: { fromDeviceAt: number; untilDeviceAt: number },
+): Coverage['spans'] {
   const changes = results
     .flatMap((result) => {
       const at = instant(text(result, 'Time'));
       const { topic, data } = eventOf(find(result, 'Event') ?? result, 0);
       const isPresent = data['IsDataPresent'];
       const isOwn = (text(result, 'RecordingToken') ?? recordingToken) === recordingToken;
-      if (at === undefined || !isOwn || isPresent === undefined || !/Track\/State|RecordingHistory/.test(topic)) return [];
+      if (
+        at === undefined ||
+        !isOwn ||
+        isPresent === undefined ||
+        !/Track\/State|RecordingHistory/.test(topic)
+      )
+        return [];
       return [{ at, track: text(result, 'TrackToken') ?? '', hasData: /^(true|1)$/i.test(isPresent) }];
     })
     .toSorted((a, b) => a.at - b.at);
@@ -157,7 +200,8 @@ function spansOf(results: readonly XmlNode[], recordingToken: string, range: { f
   const spans: Coverage['spans'] = [];
   let openAt: number | undefined;
   const close = (at: number): void => {
-    if (openAt !== undefined && at > openAt) spans.push({ fromDeviceAt: openAt, untilDeviceAt: Math.min(at, range.untilDeviceAt) });
+    if (openAt !== undefined && at > openAt)
+      spans.push({ fromDeviceAt: openAt, untilDeviceAt: Math.min(at, range.untilDeviceAt) });
     openAt = undefined;
   };
   for (const { at, track, hasData } of changes) {
@@ -181,26 +225,40 @@ async function runSearch(
   { deadlineMs = 30_000, signal }: { deadlineMs?: number; signal?: AbortSignal },
 ): Promise<XmlNode[]> {
   const token = text(await context.ask('search', start, inner, { signal }), 'SearchToken');
-  if (token === undefined) throw new MediaError('protocol', `the device answered ${start} without a search token`);
+  if (token === undefined)
+    throw new MediaError('protocol', `the device answered ${start} without a search token`);
   const tokenXml = `<tse:SearchToken>${escapeXml(token)}</tse:SearchToken>`;
   const endsAt = Date.now() + deadlineMs;
   const pages: XmlNode[] = [];
   let found = 0;
   try {
     for (;;) {
-      if (Date.now() > endsAt) throw new MediaError('timeout', `the device did not finish its search within ${deadlineMs} ms`);
-      const answer = await context.ask('search', results, `${tokenXml}<tse:MaxResults>100</tse:MaxResults><tse:WaitTime>PT2S</tse:WaitTime>`, { signal });
+      if (Date.now() > endsAt)
+        throw new MediaError('timeout', `the device did not finish its search within ${deadlineMs} ms`);
+      const answer = await context.ask(
+        'search',
+        results,
+        `${tokenXml}<tse:MaxResults>100</tse:MaxResults><tse:WaitTime>PT2S</tse:WaitTime>`,
+        { signal },
+      );
       const page = find(answer, 'ResultList');
       if (!page) throw new MediaError('protocol', 'the device answered a search without a result list');
       pages.push(page);
       found += page.children.length;
-      if (found > MAX_RESULTS) throw new MediaError('too-large', `the search found more than ${MAX_RESULTS} results; ask for a shorter time`, { max: MAX_RESULTS });
+      if (found > MAX_RESULTS)
+        throw new MediaError(
+          'too-large',
+          `the search found more than ${MAX_RESULTS} results; ask for a shorter time`,
+          { max: MAX_RESULTS },
+        );
       if (text(page, 'SearchState') === 'Completed') return pages;
     }
   } finally {
     await context
       .ask('search', 'EndSearch', tokenXml)
-      .catch((error: unknown) => context.log.debug({ error: (error as Error).message }, 'the device did not end the search'));
+      .catch((error: unknown) =>
+        context.log.debug({ error: (error as Error).message }, 'the device did not end the search'),
+      );
   }
 }
 

@@ -10,7 +10,11 @@ import { find, list, text, type XmlNode } from './xml.ts';
  */
 export async function readServices(context: DeviceContext): Promise<Services> {
   try {
-    const answer = await context.ask('device', 'GetServices', '<tds:IncludeCapability>false</tds:IncludeCapability>');
+    const answer = await context.ask(
+      'device',
+      'GetServices',
+      '<tds:IncludeCapability>false</tds:IncludeCapability>',
+    );
     const found = fromServices(answer, context);
     if (Object.keys(found).length > 1) return found;
     context.log.debug({}, 'GetServices lists nothing of use, asking GetCapabilities');
@@ -19,7 +23,10 @@ export async function readServices(context: DeviceContext): Promise<Services> {
     context.log.debug({ error: (error as Error).message }, 'GetServices failed, asking GetCapabilities');
   }
   try {
-    return fromCapabilities(await context.ask('device', 'GetCapabilities', '<tds:Category>All</tds:Category>'), context);
+    return fromCapabilities(
+      await context.ask('device', 'GetCapabilities', '<tds:Category>All</tds:Category>'),
+      context,
+    );
   } catch (error) {
     if (isFinal(error)) throw error;
     context.log.warn({ error: (error as Error).message }, 'the device does not list its services');

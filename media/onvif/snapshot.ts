@@ -13,7 +13,11 @@ const MAX_BYTES = 8_000_000;
  * @throws MediaError 'unauthorized', 'locked', 'not-supported' (404, or Basic over plain HTTP: `details.isBasicOnly`), 'no-media' (an
  * answer that is no JPEG), 'timeout', 'unreachable', 'too-large', 'protocol'
  */
-export async function readSnapshot(context: DeviceContext, snapshotUri: string, signal?: AbortSignal): Promise<Buffer> {
+export async function readSnapshot(
+  context: DeviceContext,
+  snapshotUri: string,
+  signal?: AbortSignal,
+): Promise<Buffer> {
   const url = new URL(snapshotUri);
   const { soap } = context;
   const get = (authorization?: string): Promise<HttpAnswer> =>
@@ -33,9 +37,13 @@ export async function readSnapshot(context: DeviceContext, snapshotUri: string, 
     soap.assertMayTry();
     const { digest, isBasicOnly } = readChallenges(answer);
     if (isBasicOnly && url.protocol !== 'https:') {
-      throw new MediaError('not-supported', 'the snapshot wants Basic log-in over plain HTTP, which would send the password readably', {
-        isBasicOnly: true,
-      });
+      throw new MediaError(
+        'not-supported',
+        'the snapshot wants Basic log-in over plain HTTP, which would send the password readably',
+        {
+          isBasicOnly: true,
+        },
+      );
     }
     const { username, password } = soap.credentials;
     const uri = url.pathname + url.search;
@@ -55,10 +63,15 @@ export async function readSnapshot(context: DeviceContext, snapshotUri: string, 
 function pictureOf({ status, body }: HttpAnswer): Buffer {
   if (status === 200) {
     if (body[0] === 0xff && body[1] === 0xd8) return body;
-    throw new MediaError('no-media', 'the snapshot address answered something that is no JPEG picture', { sizeBytes: body.length });
+    throw new MediaError('no-media', 'the snapshot address answered something that is no JPEG picture', {
+      sizeBytes: body.length,
+    });
   }
-  if (status === 401 || status === 403) throw new MediaError('unauthorized', `the snapshot was refused (HTTP ${status})`, { status });
-  if (status === 423 || status === 429) throw new MediaError('locked', `the device refuses log-ins for now (HTTP ${status})`, { status });
-  if (status === 404 || status === 501) throw new MediaError('not-supported', `there is no snapshot here (HTTP ${status})`, { status });
+  if (status === 401 || status === 403)
+    throw new MediaError('unauthorized', `the snapshot was refused (HTTP ${status})`, { status });
+  if (status === 423 || status === 429)
+    throw new MediaError('locked', `the device refuses log-ins for now (HTTP ${status})`, { status });
+  if (status === 404 || status === 501)
+    throw new MediaError('not-supported', `there is no snapshot here (HTTP ${status})`, { status });
   throw new MediaError('protocol', `the snapshot address answered HTTP ${status}`, { status });
 }

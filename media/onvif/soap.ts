@@ -95,10 +95,17 @@ export function createSoapClient(options: SoapOptions): SoapClient {
   async function send(call: SoapCall, as: AuthMode): Promise<HttpAnswer> {
     const url = new URL(call.xaddr);
     const uri = url.pathname + url.search;
-    const headers: Record<string, string> = { 'content-type': `application/soap+xml; charset=utf-8; action="${call.action}"` };
+    const headers: Record<string, string> = {
+      'content-type': `application/soap+xml; charset=utf-8; action="${call.action}"`,
+    };
     if (as === 'http-digest' && digest && credentials) {
       digest.uses += 1;
-      const authorization = authorizationFor(digest.challenge, { ...credentials, method: 'POST', uri, nc: digest.uses });
+      const authorization = authorizationFor(digest.challenge, {
+        ...credentials,
+        method: 'POST',
+        uri,
+        nc: digest.uses,
+      });
       if (authorization) headers.authorization = authorization;
     }
     const token = as === 'ws-token' && credentials ? usernameToken(credentials, Date.now() + skewMs) : '';
@@ -131,7 +138,11 @@ export function createSoapClient(options: SoapOptions): SoapClient {
 
   function assertMayTry(): void {
     if (budget && budget.left <= 0) {
-      throw new MediaError('unauthorized', 'not asked again: the device has refused our log-in as often as we allow', { isBudgetSpent: true });
+      throw new MediaError(
+        'unauthorized',
+        'not asked again: the device has refused our log-in as often as we allow',
+        { isBudgetSpent: true },
+      );
     }
   }
 
@@ -142,7 +153,10 @@ export function createSoapClient(options: SoapOptions): SoapClient {
   }
 
   /** Reads an answer; for a refusal says whether another mode is worth a request. */
-  function read(answer: HttpAnswer, call: SoapCall): { node: XmlNode } | { refusal: MediaError; next: AuthMode | undefined } {
+  function read(
+    answer: HttpAnswer,
+    call: SoapCall,
+  ): { node: XmlNode } | { refusal: MediaError; next: AuthMode | undefined } {
     try {
       return { node: readSoapAnswer(answer, call.operation) };
     } catch (error) {
@@ -150,9 +164,13 @@ export function createSoapClient(options: SoapOptions): SoapClient {
       const { digest: challenge, isBasicOnly } = readChallenges(answer);
       if (challenge) digest = { challenge, uses: 0 };
       if (isBasicOnly && answer.status === 401) {
-        const basic = new MediaError('not-supported', 'the device offers only Basic log-in, which would send the password readably', {
-          isBasicOnly: true,
-        });
+        const basic = new MediaError(
+          'not-supported',
+          'the device offers only Basic log-in, which would send the password readably',
+          {
+            isBasicOnly: true,
+          },
+        );
         return { refusal: basic, next: undefined };
       }
       return { refusal: error, next: challenge ? 'http-digest' : 'ws-token' };

@@ -30,6 +30,8 @@ export interface TestDeviceOptions {
   skewMs?: number;
   algorithm?: 'MD5' | 'SHA-256';
   answers?: Record<string, Answer>;
+  /** Operations answered to anybody, beside those of every device. */
+  open?: string[];
   tls?: { key: string; cert: string };
 }
 
@@ -46,6 +48,7 @@ export interface TestDevice {
 /** Operations a real device answers to anybody (ONVIF Core 5.9.4.3, PRE_AUTH). */
 const OPEN = new Set(['GetSystemDateAndTime', 'GetServices', 'GetCapabilities', 'GetEndpointReference']);
 
+/** Starts one on a free port of 127.0.0.1; close it at the end of the test. */
 export async function startTestDevice(options: TestDeviceOptions = {}): Promise<TestDevice> {
   const { auth = 'none', username = 'admin', password = 'secret', skewMs = 0, algorithm = 'MD5' } = options;
   const requests: SeenRequest[] = [];
@@ -64,11 +67,19 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
         path: request.url ?? '',
         hasToken: body.includes('UsernameToken'),
         authorization: request.headers.authorization,
-        client: request.method === 'POST' && !request.headers['content-type']?.includes('action=') ? 'node-onvif-ts' : 'own',
+        client:
+          request.method === 'POST' && !request.headers['content-type']?.includes('action=')
+            ? 'node-onvif-ts'
+            : 'own',
         body,
       };
       requests.push(seen);
-      if (auth !== 'none' && !OPEN.has(operation) && !isAllowed(seen, request)) {
+      if (
+        auth !== 'none' &&
+        !OPEN.has(operation) &&
+        !options.open?.includes(operation) &&
+        !isAllowed(seen, request)
+      ) {
         refuse(response);
         return;
       }
@@ -81,13 +92,17 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
 
   function isAllowed(seen: SeenRequest, request: IncomingMessage): boolean {
     if (auth === 'ws') return checkToken(seen.body);
-    if (auth === 'digest') return checkDigest(seen.authorization ?? '', request.method ?? '', request.url ?? '');
+    if (auth === 'digest')
+      return checkDigest(seen.authorization ?? '', request.method ?? '', request.url ?? '');
     return false;
   }
 
   function refuse(response: ServerResponse): void {
     if (auth === 'digest') {
-      response.setHeader('www-authenticate', `Digest realm="cam", qop="auth", nonce="${nonce}", algorithm=${algorithm}, opaque="op"`);
+      response.setHeader(
+        'www-authenticate',
+        `Digest realm="cam", qop="auth", nonce="${nonce}", algorithm=${algorithm}, opaque="op"`,
+      );
       lastNc = 0;
     }
     if (auth === 'basic') response.setHeader('www-authenticate', 'Basic realm="cam"');
@@ -96,9 +111,13 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
   }
 
   function checkToken(body: string): boolean {
-    const part = (name: string): string => new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?>([^<]*)<`).exec(body)?.[1] ?? '';
+    const part = (name: string): string =>
+      new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?>([^<]*)<`).exec(body)?.[1] ?? '';
     const created = part('Created');
-    const sum = createHash('sha1').update(Buffer.from(part('Nonce'), 'base64')).update(created + password).digest('base64');
+    const sum = createHash('sha1')
+      .update(Buffer.from(part('Nonce'), 'base64'))
+      .update(created + password)
+      .digest('base64');
     const name = part('Username').replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
     const isFresh = Math.abs(Date.parse(created) - (Date.now() + skewMs)) < 5_000;
     return name === username && sum === part('Password') && isFresh;
@@ -106,12 +125,13 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
 
   function checkDigest(header: string, method: string, uri: string): boolean {
     const part = (name: string): string => new RegExp(`[ ,]${name}="?([^",]*)`).exec(header)?.[1] ?? '';
-    const hash = (text: string): string => createHash(algorithm === 'MD5' ? 'md5' : 'sha256').update(text).digest('hex');
+    const hash = (text: string): string => hexDigest(algorithm, text);
     const nc = Number.parseInt(part('nc'), 16);
     const expected = hash(
       `${hash(`${username}:cam:${password}`)}:${nonce}:${part('nc')}:${part('cnonce')}:auth:${hash(`${method}:${uri}`)}`,
     );
-    const isOk = header.startsWith('Digest ') && part('response') === expected && part('opaque') === 'op' && nc > lastNc;
+    const isOk =
+      header.startsWith('Digest ') && part('response') === expected && part('opaque') === 'op' && nc > lastNc;
     if (isOk) lastNc = nc;
     return isOk;
   }
@@ -141,17 +161,25 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
   return device;
 }
 
+const hexDigest = (algorithm: 'MD5' | 'SHA-256', text: string): string =>
+  createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+    .update(text)
+    .digest('hex');
+
+/** Sends `inside` in an envelope. */
 export function sendSoap(response: ServerResponse, inside: string, status = 200): void {
   response.writeHead(status, { 'content-type': 'application/soap+xml; charset=utf-8' });
   response.end(soap(inside));
 }
 
+/** A whole envelope around `inside`. */
 export const soap = (inside: string): string =>
   '<?xml version="1.0" encoding="UTF-8"?><env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope" ' +
   'xmlns:ter="http://www.onvif.org/ver10/error" xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:tds="http://www.onvif.org/ver10/device/wsdl" ' +
   'xmlns:trt="http://www.onvif.org/ver10/media/wsdl" xmlns:tr2="http://www.onvif.org/ver20/media/wsdl">' +
   `<env:Header/><env:Body>${inside}</env:Body></env:Envelope>`;
 
+/** The inside of an answer that refuses. */
 export const fault = (subcode: string, reason: string, lang = 'xml:lang="en"'): string =>
   `<env:Fault><env:Code><env:Value>env:Sender</env:Value><env:Subcode><env:Value>${subcode}</env:Value></env:Subcode></env:Code>` +
   `<env:Reason><env:Text ${lang}>${reason}</env:Text></env:Reason></env:Fault>`;
@@ -179,24 +207,42 @@ export interface TestProfile {
 }
 
 /** One Media1 profile. */
-export const profile1 = ({ token, source = 'src0', size = [1920, 1080], encoding = 'H264', rateControl = true, extra = '' }: TestProfile): string =>
+export const profile1 = ({
+  token,
+  source = 'src0',
+  size = [1920, 1080],
+  encoding = 'H264',
+  rateControl = true,
+  extra = '',
+}: TestProfile): string =>
   `<trt:Profiles token="${token}" fixed="true"><tt:Name>${token}</tt:Name>` +
   `<tt:VideoSourceConfiguration token="vsc"><tt:Name>ICU ${source}</tt:Name><tt:SourceToken>${source}</tt:SourceToken></tt:VideoSourceConfiguration>` +
   `<tt:VideoEncoderConfiguration token="vec"><tt:Encoding>${encoding}</tt:Encoding><tt:Resolution><tt:Width>${size[0]}</tt:Width><tt:Height>${size[1]}</tt:Height></tt:Resolution>` +
-  (rateControl ? '<tt:RateControl><tt:FrameRateLimit>25</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit></tt:RateControl>' : '') +
+  (rateControl
+    ? '<tt:RateControl><tt:FrameRateLimit>25</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit></tt:RateControl>'
+    : '') +
   `<tt:H264><tt:GovLength>50</tt:GovLength></tt:H264></tt:VideoEncoderConfiguration>${extra}</trt:Profiles>`;
 
 /** One Media2 profile. */
-export const profile2 = ({ token, source = 'src0', size = [2560, 1440], encoding = 'H265' }: TestProfile): string =>
+export const profile2 = ({
+  token,
+  source = 'src0',
+  size = [2560, 1440],
+  encoding = 'H265',
+}: TestProfile): string =>
   `<tr2:Profiles token="${token}"><tr2:Name>${token}</tr2:Name><tr2:Configurations>` +
   `<tr2:VideoSource token="vsc"><tt:Name>Ward ${source}</tt:Name><tt:SourceToken>${source}</tt:SourceToken></tr2:VideoSource>` +
   `<tr2:VideoEncoder token="vec" GovLength="40"><tt:Encoding>${encoding}</tt:Encoding><tt:Resolution><tt:Width>${size[0]}</tt:Width><tt:Height>${size[1]}</tt:Height></tt:Resolution>` +
   '<tt:RateControl><tt:FrameRateLimit>20</tt:FrameRateLimit><tt:BitrateLimit>2048</tt:BitrateLimit></tt:RateControl></tr2:VideoEncoder>' +
   '<tr2:AudioEncoder token="a"/></tr2:Configurations></tr2:Profiles>';
 
+/** GetServicesResponse; keys are service namespaces. */
 export const servicesAnswer = (services: Record<string, string>): string =>
   `<tds:GetServicesResponse>${Object.entries(services)
-    .map(([namespace, xaddr]) => `<tds:Service><tds:Namespace>${namespace}</tds:Namespace><tds:XAddr>${xaddr}</tds:XAddr></tds:Service>`)
+    .map(
+      ([namespace, xaddr]) =>
+        `<tds:Service><tds:Namespace>${namespace}</tds:Namespace><tds:XAddr>${xaddr}</tds:XAddr></tds:Service>`,
+    )
     .join('')}</tds:GetServicesResponse>`;
 
 /** The answers of a plain Profile S camera with two profiles. */
@@ -214,7 +260,8 @@ function camera(origin: string, port: number, skewMs: number): Record<string, An
     GetNetworkInterfaces:
       '<tds:GetNetworkInterfacesResponse><tds:NetworkInterfaces token="eth0"><tt:Info><tt:Name>eth0</tt:Name><tt:HwAddress>00-1B-C5-00-00-0A</tt:HwAddress></tt:Info>' +
       '<tt:IPv4><tt:Config><tt:Manual><tt:Address>127.0.0.1</tt:Address><tt:PrefixLength>24</tt:PrefixLength></tt:Manual><tt:DHCP>false</tt:DHCP></tt:Config></tt:IPv4></tds:NetworkInterfaces></tds:GetNetworkInterfacesResponse>',
-    GetEndpointReference: '<tds:GetEndpointReferenceResponse><tds:GUID>urn:uuid:ABC-1</tds:GUID></tds:GetEndpointReferenceResponse>',
+    GetEndpointReference:
+      '<tds:GetEndpointReferenceResponse><tds:GUID>urn:uuid:ABC-1</tds:GUID></tds:GetEndpointReferenceResponse>',
     GetProfiles: `<trt:GetProfilesResponse>${profile1({ token: 'P1' })}${profile1({ token: 'P2', size: [640, 360] })}</trt:GetProfilesResponse>`,
     GetStreamUri: ({ body }) => {
       const token = /ProfileToken>([^<]*)</.exec(body)?.[1];

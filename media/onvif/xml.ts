@@ -27,7 +27,12 @@ export function parseXml(xml: string, limits: { maxDepth?: number; maxElements?:
   try {
     parsed = parser.parse(xml);
   } catch (error) {
-    throw new MediaError('protocol', `the answer is not readable XML: ${(error as Error).message}`, {}, { cause: error });
+    throw new MediaError(
+      'protocol',
+      `the answer is not readable XML: ${(error as Error).message}`,
+      {},
+      { cause: error },
+    );
   }
   const root = (parsed as RawNode[]).map((raw) => toNode(raw, new Map())).find((node) => node !== undefined);
   if (!root) throw new MediaError('protocol', 'the answer holds no XML element');
@@ -36,10 +41,12 @@ export function parseXml(xml: string, limits: { maxDepth?: number; maxElements?:
 
 /** Makes `text` safe inside XML text and double-quoted attributes. Characters XML 1.0 cannot hold at all are dropped. */
 export function escapeXml(text: string): string {
-  return text
-    // oxlint-disable-next-line no-control-regex -- exactly the characters XML 1.0 section 2.2 forbids
-    .replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '')
-    .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return (
+    text
+      // oxlint-disable-next-line no-control-regex -- exactly the characters XML 1.0 section 2.2 forbids
+      .replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, '')
+      .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+  );
 }
 
 /** The first element reached by following `path` of local names from `node`, or undefined. */
@@ -56,7 +63,10 @@ export function list(node: XmlNode | undefined, name: string): XmlNode[] {
 
 /** All descendants of `node` named `name`, in document order. */
 export function findAll(node: XmlNode | undefined, name: string): XmlNode[] {
-  return node?.children.flatMap((child) => [...(child.name === name ? [child] : []), ...findAll(child, name)]) ?? [];
+  return (
+    node?.children.flatMap((child) => [...(child.name === name ? [child] : []), ...findAll(child, name)]) ??
+    []
+  );
 }
 
 /** Text at `path` without outer white space; undefined if the element is missing or empty. */
@@ -112,7 +122,8 @@ function toNode(raw: RawNode, outer: ReadonlyMap<string, string>): XmlNode | und
   let ownText = '';
   for (const part of raw[key] as RawNode[]) {
     if (typeof part['#text'] === 'string') ownText += decode(part['#text']);
-    else if (Array.isArray(part['#cdata'])) ownText += String((part['#cdata'] as RawNode[])[0]?.['#text'] ?? '');
+    else if (Array.isArray(part['#cdata']))
+      ownText += String((part['#cdata'] as RawNode[])[0]?.['#text'] ?? '');
     else {
       const child = toNode(part, scope);
       if (child) children.push(child);
@@ -136,18 +147,24 @@ const PREDEFINED: ReadonlyMap<string, string> = new Map([
 ]);
 
 function decode(value: string): string {
-  return value.replace(/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));/g, (whole, decimal, hex, name) => {
-    if (name) return PREDEFINED.get(name) ?? whole;
-    const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
-    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+  return value.replace(
+    /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));/g,
+    (whole, decimal, hex, name) => {
+      if (name) return PREDEFINED.get(name) ?? whole;
+      const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
+      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
 }
 
 /**
  * Throws as parseXml does, and does nothing else. It counts elements and depth in one pass before the parser builds anything, so that a hostile document costs one scan and no memory.
  * It also finds a document that was cut short, which the parser would accept.
  */
-export function checkShape(xml: string, { maxDepth = MAX_DEPTH, maxElements = MAX_ELEMENTS }: { maxDepth?: number; maxElements?: number } = {}): void {
+export function checkShape(
+  xml: string,
+  { maxDepth = MAX_DEPTH, maxElements = MAX_ELEMENTS }: { maxDepth?: number; maxElements?: number } = {},
+): void {
   let depth = 0;
   let elements = 0;
   for (let at = xml.indexOf('<'); at !== -1; at = xml.indexOf('<', at)) {
@@ -160,8 +177,12 @@ export function checkShape(xml: string, { maxDepth = MAX_DEPTH, maxElements = MA
       elements += 1;
       if (xml[end - 1] !== '/') depth += 1;
     } else depth -= 1;
-    if (depth > maxDepth) throw new MediaError('too-large', `the answer nests deeper than ${maxDepth} elements`, { maxDepth });
-    if (elements > maxElements) throw new MediaError('too-large', `the answer holds more than ${maxElements} elements`, { maxElements });
+    if (depth > maxDepth)
+      throw new MediaError('too-large', `the answer nests deeper than ${maxDepth} elements`, { maxDepth });
+    if (elements > maxElements)
+      throw new MediaError('too-large', `the answer holds more than ${maxElements} elements`, {
+        maxElements,
+      });
   }
   if (elements === 0) throw new MediaError('protocol', 'the answer is not XML');
   if (depth !== 0) throw new MediaError('protocol', 'the answer is cut short: elements are left open');
