@@ -74,6 +74,8 @@ function checkProfile(device: SimDevice, body: Node): void {
     throw noSuch('ter:NoProfile', `No profile ${token ?? ''}`);
 }
 
+const moves = (isMoving: boolean): string => (isMoving ? 'MOVING' : 'IDLE');
+
 const place = (v: Vector): Xml =>
   xml`<tt:PanTilt x="${v.pan.toFixed(3)}" y="${v.tilt.toFixed(3)}"/><tt:Zoom x="${v.zoom.toFixed(3)}"/>`;
 
@@ -92,7 +94,6 @@ export const ptzHandlers: Handlers = {
   GetStatus: ({ device, body }) => {
     checkProfile(device, body);
     const h = head(device);
-    const moves = (isMoving: boolean): string => (isMoving ? 'MOVING' : 'IDLE');
     return xml`<tptz:GetStatusResponse><tptz:PTZStatus><tt:Position>${place(h.position)}</tt:Position><tt:MoveStatus><tt:PanTilt>${moves(h.speed.pan !== 0 || h.speed.tilt !== 0)}</tt:PanTilt><tt:Zoom>${moves(h.speed.zoom !== 0)}</tt:Zoom></tt:MoveStatus><tt:UtcTime>${isoTime(device.clockAt())}</tt:UtcTime></tptz:PTZStatus></tptz:GetStatusResponse>`;
   },
   ContinuousMove: ({ device, body }) => {
