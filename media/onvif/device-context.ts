@@ -9,6 +9,7 @@ import { callNodeOnvif, suitsNodeOnvif } from './node-onvif.ts';
 import { readServices } from './services.ts';
 import type { SoapCall, SoapClient } from './soap.ts';
 import type { Services } from './types.ts';
+import { attribute, find } from './xml.ts';
 
 export interface ContextOptions {
   soap: SoapClient;
@@ -30,6 +31,7 @@ export function createContext({
 }: ContextOptions): DeviceContext {
   let clock: Promise<DeviceClock> | undefined;
   let services: Promise<Services> | undefined;
+  let tokenOffered: Promise<boolean> | undefined;
 
   const context: DeviceContext = {
     soap,
@@ -66,20 +68,40 @@ export function createContext({
       if (soap.credentials && soap.mode === 'none') {
         const open = await soap.probe(own);
         if (open) return open;
-        if (!suitsNodeOnvif(soap, own.xaddr, values)) return soap.call(own);
       }
+      const isDigest = soap.mode === 'http-digest';
+      if (isDigest && !(await isTokenOffered())) return soap.call(own);
       try {
         return await callNodeOnvif(soap, own.xaddr, call, { deadlineMs, signal });
       } catch (error) {
-        if (isFinal(error)) throw error;
+        const isTokenRefused = isDigest && isMediaError(error, 'unauthorized');
+        if (isFinal(error) && !isTokenRefused) throw error;
+        if (isTokenRefused) tokenOffered = Promise.resolve(false);
+        const { message } = error as Error;
         log.debug(
-          { operation: call.operation, error: (error as Error).message },
+          { operation: call.operation, error: message },
           'node-onvif-ts failed, asking with our own client',
         );
         return soap.call(own);
       }
     },
   };
+
+  /**
+   * Whether a device that asked for Digest says that it takes tokens as well, which is all node-onvif-ts can send. It is asked without
+   * credentials and believed only after Digest has proven them, so a wrong password never costs a second refusal this way.
+   */
+  async function isTokenOffered(): Promise<boolean> {
+    if (!soap.isProven) return false;
+    tokenOffered ??= request('device', 'GetServiceCapabilities', '')
+      .then((call) => soap.call({ ...call, isAnonymous: true }))
+      .then((answer) => attribute(find(answer, 'Capabilities', 'Security'), 'UsernameToken') === 'true')
+      .catch((error: unknown) => {
+        log.debug({ error: (error as Error).message }, 'the device does not tell which log-ins it takes');
+        return false;
+      });
+    return tokenOffered;
+  }
 
   async function request(service: ServiceName, operation: string, inner: string): Promise<SoapCall> {
     const prefix = PREFIX_OF[service];

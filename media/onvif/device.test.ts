@@ -63,6 +63,36 @@ describe('log-in', () => {
     },
   );
 
+  it.each([
+    ['both', ['GetProfiles', 'GetStreamUri', 'GetStreamUri'], 3],
+    // It says so and then refuses: one refusal, then Digest for good.
+    ['digest', ['GetProfiles'], 1],
+  ] as const)(
+    'a device with log-in %s that says it takes tokens is asked by node-onvif-ts after Digest has proven the password',
+    async (auth, used, tokens) => {
+      const device = await start({ auth });
+      device.answers['GetServiceCapabilities'] =
+        '<tds:GetServiceCapabilitiesResponse><tds:Capabilities><tds:Security UsernameToken="true" HttpDigest="true"/></tds:Capabilities></tds:GetServiceCapabilitiesResponse>';
+      const camera = face(device);
+      await camera.getInformation();
+      expect((await camera.listChannels()).channels[0]?.streams).toHaveLength(2);
+      expect(
+        device.requests.filter(({ client }) => client === 'node-onvif-ts').map(({ operation }) => operation),
+      ).toEqual(used);
+      expect(device.requests.filter(({ hasToken }) => hasToken)).toHaveLength(tokens);
+    },
+  );
+
+  it('never sends a token to a device that asked for Digest while the password is unproven', async () => {
+    const device = await start({ auth: 'both', password: 'other' });
+    device.answers['GetServiceCapabilities'] =
+      '<tds:GetServiceCapabilitiesResponse><tds:Capabilities><tds:Security UsernameToken="true"/></tds:Capabilities></tds:GetServiceCapabilitiesResponse>';
+    await expect(face(device).getInformation()).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(device.requests.filter(({ hasToken, authorization }) => hasToken || authorization)).toHaveLength(
+      1,
+    );
+  });
+
   it.each([-3_600_000 * 8, 40_000, 86_400_000 * 31])(
     'logs in to a strict device whose clock is %i ms off',
     async (skewMs) => {

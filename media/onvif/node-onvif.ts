@@ -22,15 +22,15 @@ export type NodeOnvifCall =
 const MAX_BYTES = 512_000;
 
 /**
- * Whether node-onvif-ts can be trusted with a request to `xaddr`: plain HTTP without a query (it drops it), a log-in by token that the
- * device is known to want, and nothing that it would put into the XML unescaped.
+ * Whether node-onvif-ts can be trusted with a request to `xaddr`: plain HTTP without a query (it drops it), and nothing that it would
+ * put into the XML unescaped. The caller sees to it that the device takes tokens, or wants no log-in.
  */
 export function suitsNodeOnvif(soap: SoapClient, xaddr: string, values: readonly string[]): boolean {
   const url = URL.canParse(xaddr) ? new URL(xaddr) : undefined;
-  if (url?.protocol !== 'http:' || url.search !== '' || soap.mode === 'http-digest') return false;
-  // Where no log-in is wanted it asks without one.
-  const secrets = soap.mode === 'ws-token' && soap.credentials ? [soap.credentials.username] : [];
-  return [...secrets, ...values].every((value) => escapeXml(value) === value && /^\S(.*\S)?$/s.test(value));
+  if (url?.protocol !== 'http:' || url.search !== '') return false;
+  return [...(soap.credentials ? [soap.credentials.username] : []), ...values].every(
+    (value) => escapeXml(value) === value && /^\S(.*\S)?$/s.test(value),
+  );
 }
 
 /**
@@ -45,7 +45,7 @@ export async function callNodeOnvif(
   call: NodeOnvifCall,
   options: { deadlineMs: number; signal?: AbortSignal },
 ): Promise<XmlNode> {
-  const isWithLogin = soap.mode === 'ws-token' && soap.credentials !== undefined;
+  const isWithLogin = soap.mode !== 'none' && soap.credentials !== undefined;
   if (isWithLogin) soap.assertMayTry();
   const user = isWithLogin ? { user: soap.credentials?.username, pass: soap.credentials?.password } : {};
   const { result, answer } = guard(() => start({ xaddr, timeDiff: soap.skewMs, ...user }, call), options);

@@ -67,6 +67,8 @@ export interface SoapClient {
   readonly skewMs: number;
   readonly mode: AuthMode;
   readonly credentials: Credentials | undefined;
+  /** Whether the device has accepted these credentials for something it refuses without. */
+  readonly isProven: boolean;
   /** Fingerprint of the certificate seen, after an https answer. */
   readonly tlsFingerprint: string | undefined;
   /** Notes how an authenticated request that somebody else sent (node-onvif-ts) ended. */
@@ -91,6 +93,7 @@ export function createSoapClient(options: SoapOptions): SoapClient {
   let pin = options.tlsFingerprint;
   /** Operations that the device refused without credentials. Only their success proves a password: open ones ignore it. */
   const guarded = new Set<string>();
+  let isProven = false;
 
   async function send(call: SoapCall, as: AuthMode): Promise<HttpAnswer> {
     const url = new URL(call.xaddr);
@@ -147,9 +150,12 @@ export function createSoapClient(options: SoapOptions): SoapClient {
   }
 
   function noteOutcome(operation: string, outcome: 'accepted' | 'refused'): void {
-    if (!budget) return;
-    if (outcome === 'refused') budget.left -= 1;
-    else if (guarded.has(operation)) budget.left = budget.max;
+    if (outcome === 'refused') {
+      if (budget) budget.left -= 1;
+    } else if (guarded.has(operation)) {
+      isProven = true;
+      if (budget) budget.left = budget.max;
+    }
   }
 
   /** Reads an answer; for a refusal says whether another mode is worth a request. */
@@ -224,6 +230,9 @@ export function createSoapClient(options: SoapOptions): SoapClient {
     credentials,
     get skewMs() {
       return skewMs;
+    },
+    get isProven() {
+      return isProven;
     },
     get mode() {
       return mode;

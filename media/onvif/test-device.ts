@@ -23,7 +23,7 @@ export interface SeenRequest {
 export type Answer = string | ((request: SeenRequest, raw: ServerResponse) => string | undefined);
 
 export interface TestDeviceOptions {
-  auth?: 'none' | 'ws' | 'digest' | 'basic';
+  auth?: 'none' | 'ws' | 'digest' | 'both' | 'basic';
   username?: string;
   password?: string;
   /** How far its clock is ahead of ours. */
@@ -46,7 +46,13 @@ export interface TestDevice {
 }
 
 /** Operations a real device answers to anybody (ONVIF Core 5.9.4.3, PRE_AUTH). */
-const OPEN = new Set(['GetSystemDateAndTime', 'GetServices', 'GetCapabilities', 'GetEndpointReference']);
+const OPEN = new Set([
+  'GetSystemDateAndTime',
+  'GetServices',
+  'GetCapabilities',
+  'GetServiceCapabilities',
+  'GetEndpointReference',
+]);
 
 /** Starts one on a free port of 127.0.0.1; close it at the end of the test. */
 export async function startTestDevice(options: TestDeviceOptions = {}): Promise<TestDevice> {
@@ -92,13 +98,14 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
 
   function isAllowed(seen: SeenRequest, request: IncomingMessage): boolean {
     if (auth === 'ws') return checkToken(seen.body);
-    if (auth === 'digest')
+    if (auth === 'both' && seen.hasToken) return checkToken(seen.body);
+    if (auth === 'digest' || auth === 'both')
       return checkDigest(seen.authorization ?? '', request.method ?? '', request.url ?? '');
     return false;
   }
 
   function refuse(response: ServerResponse): void {
-    if (auth === 'digest') {
+    if (auth === 'digest' || auth === 'both') {
       response.setHeader(
         'www-authenticate',
         `Digest realm="cam", qop="auth", nonce="${nonce}", algorithm=${algorithm}, opaque="op"`,
@@ -125,7 +132,7 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
 
   function checkDigest(header: string, method: string, uri: string): boolean {
     const part = (name: string): string => new RegExp(`[ ,]${name}="?([^",]*)`).exec(header)?.[1] ?? '';
-    const hash = (text: string): string => hexDigest(algorithm, text);
+    const hash = hexDigest(algorithm);
     const nc = Number.parseInt(part('nc'), 16);
     const expected = hash(
       `${hash(`${username}:cam:${password}`)}:${nonce}:${part('nc')}:${part('cnonce')}:auth:${hash(`${method}:${uri}`)}`,
@@ -161,10 +168,12 @@ export async function startTestDevice(options: TestDeviceOptions = {}): Promise<
   return device;
 }
 
-const hexDigest = (algorithm: 'MD5' | 'SHA-256', text: string): string =>
-  createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
-    .update(text)
-    .digest('hex');
+const hexDigest =
+  (algorithm: 'MD5' | 'SHA-256') =>
+  (text: string): string =>
+    createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+      .update(text)
+      .digest('hex');
 
 /** Sends `inside` in an envelope. */
 export function sendSoap(response: ServerResponse, inside: string, status = 200): void {
