@@ -120,7 +120,7 @@ export function createDiscoveryService(options: {
       },
     });
     await writer.flush();
-    if (result.devices.length > 0) return;
+    if (of.found.size > 0) return;
     const usable = result.interfaces.filter((report) => report.probesSent > 0);
     of.hint = usable.length === 0 ? 'no-multicast' : 'no-replies';
   }

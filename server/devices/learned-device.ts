@@ -35,6 +35,10 @@ export interface LearnedDevice {
   readonly warnings: readonly string[];
 }
 
+/** Names that firmware makes up; a number behind the device's own name says more. */
+const madeUpName =
+  /^(?:VSC|VideoSource(?:Config(?:uration)?)?|VideoSrc|(?:Media)?Profile|(?:Main|Sub)Stream)[\s_-]*(?:Token|Config|Channel)?[\s_-]*\d*$/i;
+
 const clip = (text: string | undefined, length = 200) => text?.slice(0, length) ?? null;
 
 /**
@@ -48,7 +52,7 @@ export function toLearnedDevice(
 ): LearnedDevice {
   const channels = (facts.channels ?? []).map((channel) => ({
     sourceToken: channel.sourceToken,
-    name: clip(channel.name, 80),
+    name: madeUpName.test(channel.name ?? '') ? null : clip(channel.name, 80),
     streams: channel.streams.map((stream) => ({
       kind: stream.kind,
       codec: stream.codec,
