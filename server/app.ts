@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Knex } from 'knex';
 import { registerAuditRoutes } from './auth/audit-routes.ts';
 import { createAuditTrail } from './auth/audit-trail.ts';
@@ -43,6 +43,8 @@ export interface Overrides {
   readonly now?: Now;
   readonly authenticate?: Authenticate;
   readonly onvif?: OnvifPort;
+  /** Told of every route as it is added, so that a test can look at them all. */
+  readonly onRoute?: (route: RouteOptions) => void;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -94,7 +96,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   });
   const metrics = createMetrics();
   const tls = config.isTlsOn ? await loadOrMakeCertificate(config.keysDir) : undefined;
-  const http = await createHttpServer(log, { tls, version });
+  const http = await createHttpServer(log, { tls, version, onRoute: overrides.onRoute });
   closers.push(() => http.close());
   measureRequests(http, metrics);
 

@@ -63,7 +63,9 @@ export function passwordProblem(
   const lower = password.toLowerCase();
   const name = username.toLowerCase();
   const letters = lower.replace(/[\d!@#.]+$/, '');
-  if (lower === name || letters === name || lower === [...name].toReversed().join('')) return 'is-username';
+  const afterName = lower.startsWith(name) ? lower.slice(name.length) : undefined;
+  if (afterName !== undefined && /^[\d!@#.]*$/.test(afterName)) return 'is-username';
+  if (lower === [...name].toReversed().join('')) return 'is-username';
   if (new Set(lower).size < minDifferent) return 'common';
   const reversed = [...lower].toReversed().join('');
   if (runs.some((run) => run.includes(lower) || run.includes(reversed))) return 'common';

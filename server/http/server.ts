@@ -7,7 +7,7 @@ import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import websocket from '@fastify/websocket';
-import fastify, { LogController, type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance, type RouteOptions } from 'fastify';
 import type { Logger } from '#api/log.ts';
 import { newId } from '#api/db/ids.ts';
 import { installErrorHandler } from './error-handler.ts';
@@ -15,13 +15,21 @@ import type { TlsMaterial } from './tls.ts';
 
 const maxBodyBytes = 2_000_000;
 
+export interface HttpServerOptions {
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsMaterial | undefined;
+  /** Of this program, for the API description. */
+  readonly version: string;
+  readonly onRoute?: ((route: RouteOptions) => void) | undefined;
+}
+
 /**
  * The bare HTTP(S) server: limits, security headers, cookies, socket support, error bodies and API description; no route of its own
  * but `/api/openapi.json`.
  */
 export async function createHttpServer(
   log: Logger,
-  { tls, version }: { tls: TlsMaterial | undefined; version: string },
+  { tls, version, onRoute }: HttpServerOptions,
 ): Promise<FastifyInstance> {
   const common = {
     loggerInstance: log,
@@ -35,6 +43,7 @@ export async function createHttpServer(
     ? fastify({ ...common, https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } })
     : fastify(common)) as unknown as FastifyInstance;
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  if (onRoute) app.addHook('onRoute', onRoute);
   installErrorHandler(app);
   logRequests(app);
 
