@@ -45,6 +45,8 @@ const AGE_MS = 10 * 60_000;
 const REUSE_MS = 6 * 3_600_000;
 /** Older archives are deleted, but not sooner: another hospital may still be serving them. */
 const KEEP_MS = 48 * 3_600_000;
+/** A folder of a run that was killed while it made its archive is deleted after this. */
+const STALE_MS = 3_600_000;
 const FPS = 5;
 const GAP = { from: 0.4, to: 0.5 };
 
@@ -92,6 +94,13 @@ async function finished(root: string): Promise<number[]> {
     .sort((a, b) => b - a);
 }
 
+async function removeStale(root: string): Promise<void> {
+  for (const name of (await readdir(root)).filter((n) => n.startsWith('making-'))) {
+    const { mtimeMs } = await stat(join(root, name));
+    if (Date.now() - mtimeMs > STALE_MS) await rm(join(root, name), { recursive: true, force: true });
+  }
+}
+
 /**
  * The NVR's footage: one MP4 a channel with a gap in it. Made once by ffmpeg, then taken from the cache folder
  * (`WEIAN_CACHE`, else the system's temporary folder) by a key of everything it depends on.
@@ -110,6 +119,8 @@ export async function prepareArchive(
     .slice(0, 16);
   const root = join(process.env['WEIAN_CACHE'] ?? join(tmpdir(), 'weian-cache'), `nvr-archive-${key}`);
   await mkdir(root, { recursive: true });
+
+  await removeStale(root);
 
   const now = Date.now();
   const known = await finished(root);

@@ -41,6 +41,7 @@ const { values } = parseArgs({
 
 if (values.help) process.stdout.write(HELP);
 else {
+  process.stdout.write("Starting. The first time, the NVR's footage is made: up to half a minute.\n");
   const hospital = await startHospital({
     subnet: values.subnet,
     httpPort: Number(values['http-port']),

@@ -11,6 +11,8 @@ import sys
 
 from picture import Picture
 
+PARENT = os.getppid()
+
 
 def encode(picture, plan, part, path):
     """One part without a gap, key frame every second, no B-frames."""
@@ -21,6 +23,8 @@ def encode(picture, plan, part, path):
     command += ["-threads", "1", "-video_track_timescale", "90000", path]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
         for counter in range(round(part[0] * fps), round(part[1] * fps)):
+            if os.getppid() != PARENT:
+                raise SystemExit("the parent is gone")
             ffmpeg.stdin.write(picture.frame(counter, plan["startS"] + counter / fps))
     if ffmpeg.returncode != 0:
         raise SystemExit(f"ffmpeg ended with {ffmpeg.returncode}")
