@@ -31,6 +31,7 @@ export function createContext({
 }: ContextOptions): DeviceContext {
   let clock: Promise<DeviceClock> | undefined;
   let services: Promise<Services> | undefined;
+  let hasNodeOnvifFailed = false;
   let tokenOffered: Promise<boolean> | undefined;
 
   const context: DeviceContext = {
@@ -64,7 +65,7 @@ export function createContext({
     async askEither(service, call, inner, values = []) {
       await clockIfPossible();
       const own = await request(service, call.operation, inner);
-      if (!suitsNodeOnvif(soap, own.xaddr, values)) return soap.call(own);
+      if (hasNodeOnvifFailed || !suitsNodeOnvif(soap, own.xaddr, values)) return soap.call(own);
       if (soap.credentials && soap.mode === 'none') {
         const open = await soap.probe(own);
         if (open) return open;
@@ -77,6 +78,8 @@ export function createContext({
         const isTokenRefused = isDigest && isMediaError(error, 'unauthorized');
         if (isFinal(error) && !isTokenRefused) throw error;
         if (isTokenRefused) tokenOffered = Promise.resolve(false);
+        // It gives up after 3 s, for one; what failed it once on this device would cost a second request each time.
+        if (isMediaError(error, 'internal', 'too-large')) hasNodeOnvifFailed = true;
         const { message } = error as Error;
         log.debug(
           { operation: call.operation, error: message },

@@ -121,6 +121,7 @@ describe('learnDevice', () => {
     const { outcome, facts } = await learn(device.xaddr);
     expect(outcome).toBe('garbage');
     expect(facts.information?.model).toBe('D-1');
+    expect(facts.identity?.kind).toBe('serial');
   });
 
   it('says when nothing is there, when time is up, and when it lacks media', async () => {

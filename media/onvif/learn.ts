@@ -1,7 +1,7 @@
 import { isMediaError, type MediaError } from '#media/errors.ts';
 import type { DeviceClock } from './clock.ts';
 import { openDevice, type DeviceOptions, type OnvifDevice } from './device.ts';
-import type { DeviceIdentity } from './identity.ts';
+import { identityOf, type DeviceIdentity } from './identity.ts';
 import type { Credentials, RefusalBudget } from './soap.ts';
 import type { Channel, DeviceInformation, NetworkInterface, Services } from './types.ts';
 
@@ -69,6 +69,12 @@ export async function learnDevice(
     return { outcome: 'ok', reason: '', facts };
   } catch (error) {
     if (!isMediaError(error) || (error.code === 'cancelled' && !total.aborted)) throw error;
+    // Even a device of no use is recognised again, so that it stays one row.
+    facts.identity ??= identityOf({
+      ...facts,
+      interfaces: facts.network,
+      endpointReference: options.endpointReference,
+    });
     return { ...explain(error, options.credentialSets.length > 0), facts };
   }
 }
