@@ -18,6 +18,8 @@ import type { Now } from './clock.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
+import { onvif, type OnvifPort } from './devices/onvif-port.ts';
+import { createDeviceParts } from './devices/parts.ts';
 import { createEventBus } from './events/bus.ts';
 import { registerEventRoutes } from './events/routes.ts';
 import { installGuard, type Authenticate } from './http/guard.ts';
@@ -30,6 +32,9 @@ import { registerSettingsRoutes } from './settings/routes.ts';
 import { createSettingsService, defaultSettings } from './settings/service.ts';
 import { createMetrics, measureRequests } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/routes.ts';
+import { registerPlaceRoutes } from './sites/routes.ts';
+import { createPlaceService } from './sites/service.ts';
+import { createPlaceStore } from './sites/store.ts';
 import { createSystemService, type PartCheck } from './system/service.ts';
 
 /** What a test replaces; everything else is the real thing. */
@@ -37,6 +42,7 @@ export interface Overrides {
   readonly log: Logger;
   readonly now?: Now;
   readonly authenticate?: Authenticate;
+  readonly onvif?: OnvifPort;
   /** Told of every route as it is added, so that a test can look at them all. */
   readonly onRoute?: (route: RouteOptions) => void;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
@@ -134,6 +140,21 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   registerEventRoutes(http, { bus, authenticate, onSessionsChanged: sessions.onChanged });
   registerSettingsRoutes(http, { settings, audit });
 
+  const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
+  registerPlaceRoutes(http, { places });
+  const devices = await createDeviceParts({
+    ...{ db, bus, audit, secrets: secretBox, now, log },
+    onvif: overrides.onvif ?? onvif,
+    networks: () => settings.current().network.cameraNetworks,
+    hasPlace: async (id) => (await places.find(id)) !== undefined,
+    states: {
+      healthOf: () => ({ state: 'unknown', reason: null, sinceAt: null }),
+      recordingOf: () => ({ state: 'off', cause: null }),
+    },
+  });
+  closers.push(() => devices.close());
+  devices.registerRoutes(http);
+
   const jobs = createJobService({
     store: createJobStore(db),
     handlers: [],
@@ -160,6 +181,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     oneTimePassword,
     async start() {
       await jobs.start();
+      devices.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

@@ -5,11 +5,9 @@ import { identityOf, type DeviceIdentity } from './identity.ts';
 import type { Credentials, RefusalBudget } from './soap.ts';
 import type { Channel, DeviceInformation, NetworkInterface, Services } from './types.ts';
 
-export interface LearnOptions extends Omit<DeviceOptions, 'budget'> {
-  /** Tried in this order, as far as `maxTries` goes. None: only what the device tells everybody. */
+export interface LearnOptions extends DeviceOptions {
+  /** Tried in this order, as far as `budget` goes (default: two refused log-ins). None: only what the device tells everybody. */
   credentialSets: readonly Credentials[];
-  /** Refused log-ins the device may see in all. Default 2: cameras lock an account after three to five. */
-  maxTries?: number;
   /** For the whole conversation. Default 60 s. */
   totalMs?: number;
   /** From discovery, for devices that tell no serial number. */
@@ -22,6 +20,8 @@ export interface DeviceFacts {
   clock?: DeviceClock;
   /** Index in `credentialSets` of the one accepted; undefined also when the device wants none. */
   credentialSetIndex?: number;
+  /** How many of `credentialSets`, from the first on, the device refused. */
+  refusedSets: number;
   information?: DeviceInformation;
   services?: Services;
   channels?: Channel[];
@@ -52,9 +52,8 @@ export async function learnDevice(
   target: { xaddr: string; tlsFingerprint?: string },
   options: LearnOptions,
 ): Promise<LearnResult> {
-  const facts: DeviceFacts = { xaddr: target.xaddr, warnings: [] };
-  const max = options.maxTries ?? 2;
-  const budget: RefusalBudget = { left: max, max };
+  const facts: DeviceFacts = { xaddr: target.xaddr, refusedSets: 0, warnings: [] };
+  const budget = options.budget ?? { left: 2, max: 2 };
   const total = AbortSignal.timeout(options.totalMs ?? 60_000);
   const signal = options.signal ? AbortSignal.any([options.signal, total]) : total;
   const open = (credentials: Credentials | undefined): OnvifDevice =>
@@ -125,6 +124,7 @@ async function logIn(
     } catch (error) {
       if (!isMediaError(error, 'unauthorized')) throw error;
       refusal = error;
+      if (credentials) facts.refusedSets += 1;
     }
   }
   throw refusal;

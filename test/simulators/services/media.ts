@@ -92,6 +92,9 @@ function profile2(d: SimDevice, s: SimStream, types: readonly string[]): Xml {
     wants('AudioEncoder') &&
       s.audio &&
       xml`<tr2:AudioEncoder token="AEC_${s.channel.number}"><tt:Name>AEC</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>${s.audio === 'AAC' ? 'MP4A-LATM' : 'PCMA'}</tt:Encoding>${multicast}<tt:Bitrate>${s.audio === 'AAC' ? 32 : 64}</tt:Bitrate><tt:SampleRate>${s.audio === 'AAC' ? 16 : 8}</tt:SampleRate></tr2:AudioEncoder>`,
+    wants('PTZ') &&
+      d.spec.traits.ptz &&
+      new Xml(ptzConfiguration.text.replaceAll('tt:PTZConfiguration', 'tr2:PTZ')),
   ].filter((part) => part instanceof Xml);
   return xml`<tr2:Profiles token="${s.token}" fixed="true"><tr2:Name>${s.token}</tr2:Name>${parts.length > 0 && xml`<tr2:Configurations>${parts}</tr2:Configurations>`}</tr2:Profiles>`;
 }
