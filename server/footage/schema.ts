@@ -60,6 +60,7 @@ export const ExportResult = Shape({
   hasAudio: Type.Boolean(),
   isDecodable: Type.Boolean(),
 });
+export type ExportResult = Static<typeof ExportResult>;
 export const ExportState = OneOf(['queued', 'running', 'ready', 'failed', 'cancelled']);
 export const Export = Shape({
   id: Id,
