@@ -7,7 +7,11 @@ import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createEventBus } from './events/bus.ts';
+import { AppError } from './errors.ts';
 import { registerEventRoutes } from './events/routes.ts';
+import type { ChannelSource } from './footage/channel-source.ts';
+import { exportJobKind } from './footage/export-runner.ts';
+import { createFootageParts } from './footage/parts.ts';
 import { installGuard, type Authenticate } from './http/guard.ts';
 import { createHttpServer, serveWeb } from './http/server.ts';
 import { loadOrMakeCertificate } from './http/tls.ts';
@@ -25,6 +29,7 @@ export interface Overrides {
   readonly log: Logger;
   readonly now?: Now;
   readonly authenticate?: Authenticate;
+  readonly channels?: ChannelSource;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -37,6 +42,17 @@ export interface Weian {
   /** Ends everything in reverse order of its making; safe to call twice. */
   close(): Promise<void>;
 }
+
+/** Until devices are registered there is nothing to record. */
+const noChannels: ChannelSource = {
+  listRecorded: async () => [],
+  async get() {
+    throw new AppError('not-found');
+  },
+  async getStream() {
+    throw new AppError('not-found');
+  },
+};
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -85,14 +101,29 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   registerEventRoutes(http, { bus, authenticate });
   registerSettingsRoutes(http, { settings, audit });
 
+  const channels = overrides.channels ?? noChannels;
+  const footage = createFootageParts({
+    config,
+    db,
+    bus,
+    audit,
+    settings,
+    channels,
+    metrics,
+    now,
+    log: log.child({ component: 'footage' }),
+  });
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [],
-    kinds: [],
+    handlers: [footage.handlers],
+    kinds: [exportJobKind],
+    onEnd: footage.onJobEnd,
     now,
     log: log.child({ component: 'jobs' }),
   });
   closers.push(() => jobs.close());
+  closers.push(() => footage.close());
+  footage.registerRoutes(http, jobs);
 
   const system = createSystemService({
     db,
@@ -109,6 +140,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     http,
     db,
     async start() {
+      await footage.start(jobs);
       await jobs.start();
     },
     close() {

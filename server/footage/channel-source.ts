@@ -10,6 +10,8 @@ export interface ChannelFacts {
 
 /** Where a stream is taken from and what it carries. */
 export interface ChannelStream {
+  /** A channel without a sub stream gives its main one when asked for `sub`. */
+  readonly kind: StreamKind;
   readonly source: StreamSource;
   /** As the device describes it: H264, H265, JPEG or other. */
   readonly codec: string;

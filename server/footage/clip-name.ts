@@ -15,7 +15,7 @@ export function clipName(channelName: string, span: SpanMs, zone: string, export
     const { year, month, day, hour, minute, second } = zonedParts(at, zone);
     return `${year}${month}${day}-${hour}${minute}${second}`;
   };
-  const name = [...(safe || 'camera')].slice(0, 60).join('');
+  const name = [...(safe || 'camera')].slice(0, 50).join('');
   return `${name}_${stamp(span.fromAt)}_${stamp(span.toAt)}_${exportId.slice(0, 8)}.mp4`;
 }
 

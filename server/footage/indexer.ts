@@ -9,20 +9,23 @@ export interface Indexer {
   add(channelId: string, segment: ClosedSegment): void;
   /** Queues any other bookkeeping that must stay in order with the files. */
   enqueue(work: () => Promise<void>): void;
+  /** Waits until what was queued up to now is written. */
+  settled(): Promise<void>;
   /** Waits until all that was queued is written, or gives up after a few tries: start-up then finds the files. */
   close(): Promise<void>;
 }
 
 const retryMs = 2_000;
+/** After this the file waits for the next start: a row that can never be written must not hold up the others. */
+const mostTries = 30;
 const triesAfterClose = 2;
 
-/** @param onIndexed is told of each new row */
+/** The one writer of the index while the server runs. */
 export function createIndexer(options: {
   recordingsDir: string;
   segments: SegmentStore;
   runs: RunStore;
   log: Logger;
-  onIndexed: (channelId: string, segment: ClosedSegment) => void;
 }): Indexer {
   const { recordingsDir, segments, runs, log } = options;
   let queue: Promise<void> = Promise.resolve();
@@ -34,7 +37,7 @@ export function createIndexer(options: {
         return await work();
       } catch (error) {
         log.error({ err: error }, 'the recording index could not be written');
-        if (isClosing && tries >= triesAfterClose) return;
+        if (tries >= (isClosing ? triesAfterClose : mostTries)) return;
         await new Promise((resolve) => setTimeout(resolve, isClosing ? retryMs / 10 : retryMs));
       }
     }
@@ -48,7 +51,7 @@ export function createIndexer(options: {
       enqueue(async () => {
         const { runId, startAt, durationMs, sizeBytes, videoCodec, hasAudio } = segment;
         await runs.insert({ id: runId, channelId, startedAt: startAt });
-        const isNew = await segments.insert({
+        await segments.insert({
           channelId,
           runId,
           file: relative(recordingsDir, segment.file),
@@ -58,10 +61,10 @@ export function createIndexer(options: {
           videoCodec,
           hasAudio,
         });
-        if (isNew) options.onIndexed(channelId, segment);
       });
     },
     enqueue,
+    settled: () => queue,
     async close() {
       isClosing = true;
       await queue;

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordingState } from '#api/devices/schema.ts';
 import { AppError } from '#api/errors.ts';
@@ -28,6 +29,8 @@ export interface RecordingService {
   recordingOf(channelId: string): RecordingFacts;
   /** The recorder of a channel, for live view and for the file it is writing; undefined when it is not recorded. */
   recorderOf(channelId: string): Recorder | undefined;
+  /** Bytes of the files being written now. */
+  openBytes(): Promise<number>;
   countByState(): Record<RecordingState, number>;
   /** Ends all recorders; their open files are finished and indexed. Safe to repeat. */
   close(): Promise<void>;
@@ -133,7 +136,7 @@ export function createRecordingService(options: {
     entries.set(channelId, entry);
     try {
       const stream = await channels.getStream(channelId, 'main');
-      const key = JSON.stringify(stream);
+      const key = JSON.stringify(stream.source);
       if (entry.recorder && entry.key === key) return false;
       await stop(entry, 'stream-changed');
       if (isClosing) return false;
@@ -191,6 +194,11 @@ export function createRecordingService(options: {
     },
     recordingOf: (channelId) => entries.get(channelId)?.facts ?? off,
     recorderOf: (channelId) => entries.get(channelId)?.recorder,
+    async openBytes() {
+      const paths = [...entries.values()].map((entry) => entry.recorder?.current()?.path());
+      const sizes = await Promise.all(paths.map((path) => (path === undefined ? 0 : sizeOf(path))));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
     countByState() {
       const counts = { off: 0, starting: 0, recording: 0, waiting: 0, 'disk-full': 0 };
       for (const { facts } of entries.values()) counts[facts.state] += 1;
@@ -206,4 +214,13 @@ export function createRecordingService(options: {
       await indexer.close();
     },
   };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0; // closed a moment ago, or not yet there
+    throw error;
+  }
 }

@@ -29,24 +29,24 @@ export function bytesToFree(facts: {
   return Math.max(0, overLimit, belowFloor);
 }
 
-export interface RetentionDecision {
-  readonly deletions: readonly { readonly segment: Candidate; readonly why: 'age' | 'space' }[];
-  /** What is still to be freed after them; above 0 only when every other candidate is protected. */
-  readonly stillToFreeBytes: number;
+/** One file to delete, and why. */
+export interface Deletion<C extends Candidate> {
+  readonly segment: C;
+  readonly why: 'age' | 'space';
 }
 
 /**
  * Which of `candidates` (oldest first) go: those older than `cutoffAt`, and as many more, oldest first, as free `toFreeBytes`.
  * Held and export-protected files stay whatever their age. The open file is no candidate: it is not in the index yet.
  */
-export function decideRetention(facts: {
-  readonly candidates: readonly Candidate[];
+export function decideRetention<C extends Candidate>(facts: {
+  readonly candidates: readonly C[];
   readonly protections: readonly Protection[];
   readonly cutoffAt: number;
   readonly toFreeBytes: number;
-}): RetentionDecision {
+}): Deletion<C>[] {
   const byChannel = Map.groupBy(facts.protections, (entry) => entry.channelId);
-  const deletions: { segment: Candidate; why: 'age' | 'space' }[] = [];
+  const deletions: Deletion<C>[] = [];
   let remaining = facts.toFreeBytes;
   for (const segment of facts.candidates) {
     const isOld = segment.endAt <= facts.cutoffAt;
@@ -56,7 +56,7 @@ export function decideRetention(facts: {
     deletions.push({ segment, why: isOld ? 'age' : 'space' });
     remaining -= segment.sizeBytes;
   }
-  return { deletions, stillToFreeBytes: Math.max(0, remaining) };
+  return deletions;
 }
 
 export interface RoomFacts {
@@ -69,8 +69,8 @@ export interface RoomFacts {
   readonly warnDaysLeft: number;
   readonly oldestAt: number | null;
   readonly now: number;
-  /** Room is wanted, and all that is left is protected. */
-  readonly isAllProtected: boolean;
+  /** Room is wanted, and nothing may go: all that is left is protected, or there is nothing. */
+  readonly isStuck: boolean;
   /** A recorder has stopped for want of room. */
   readonly isDiskFull: boolean;
 }
@@ -99,8 +99,8 @@ export function judgeRoom(facts: RoomFacts): RoomVerdict {
       ? null
       : Math.max(0, limitBytes - usedBytes) / bytesPerDay;
   const base = { limitBytes, daysLeft };
-  if (facts.isAllProtected) return { ...base, level: 'critical', reason: 'held-fills-all' };
-  if (facts.isDiskFull) return { ...base, level: 'critical', reason: 'disk-full' };
+  if (facts.isStuck && facts.oldestAt !== null) return { ...base, level: 'critical', reason: 'held-fills-all' };
+  if (facts.isStuck || facts.isDiskFull) return { ...base, level: 'critical', reason: 'disk-full' };
   const isEnough =
     limitBytes === null || bytesPerDay === null || bytesPerDay * facts.retentionDays <= limitBytes;
   if (isEnough || daysLeft === null || daysLeft >= facts.warnDaysLeft)

@@ -49,6 +49,7 @@ export const longestSegmentMs = 3_600_000;
 
 /** Queries of the recording index: segments, runs, and what was removed. */
 export function createSegmentStore(db: Knex) {
+  let sums: { count: number; sizeBytes: number } | undefined;
   const overlapping = (channelId: string, range: SpanMs, trx: Db = db) =>
     trx<SegmentRow>('segments')
       .where('channel_id', channelId)
@@ -58,8 +59,8 @@ export function createSegmentStore(db: Knex) {
 
   return {
     /** Keeps a finished file. Safe to repeat: the same file is kept once. @returns whether it is new */
-    async insert(segment: Omit<Segment, 'id'>, trx: Db = db): Promise<boolean> {
-      const rows: unknown[] = await trx('segments')
+    async insert(segment: Omit<Segment, 'id'>): Promise<boolean> {
+      const rows: unknown[] = await db('segments')
         .insert({
           id: newId(),
           channel_id: segment.channelId,
@@ -74,7 +75,9 @@ export function createSegmentStore(db: Knex) {
         .onConflict('file')
         .ignore()
         .returning('id');
-      return rows.length > 0;
+      if (rows.length === 0) return false;
+      if (sums) sums = { count: sums.count + 1, sizeBytes: sums.sizeBytes + segment.sizeBytes };
+      return true;
     },
 
     async find(id: string): Promise<Segment | undefined> {
@@ -158,20 +161,28 @@ export function createSegmentStore(db: Knex) {
       return found;
     },
 
+    /** Every channel that may own files, removed and unrecorded ones too. */
+    async listChannelIds(): Promise<string[]> {
+      const rows: { id: string }[] = await db('channels').select('id').orderBy('id');
+      return rows.map((row) => row.id);
+    },
+
     /** Names of all files of a channel, relative to the recordings folder. */
     async listFilesOf(channelId: string): Promise<Set<string>> {
       const rows: { file: string }[] = await db('segments').where({ channel_id: channelId }).select('file');
       return new Set(rows.map((row) => row.file));
     },
 
+    /** All files together. Counted once and then kept up to date: only this process writes the index. */
     async totals(): Promise<{ count: number; sizeBytes: number; oldestAt: number | null }> {
-      const [row]: { n: number | string; size: number | string | null; oldest: number | null }[] = await db(
-        'segments',
-      )
-        .count('* as n')
-        .sum('size_bytes as size')
-        .select(db.raw('MIN(start_at) AS oldest'));
-      return { count: Number(row?.n ?? 0), sizeBytes: Number(row?.size ?? 0), oldestAt: row?.oldest ?? null };
+      if (!sums) {
+        const [row]: { n: number | string; size: number | string | null }[] = await db('segments')
+          .count('* as n')
+          .sum('size_bytes as size');
+        sums = { count: Number(row?.n ?? 0), sizeBytes: Number(row?.size ?? 0) };
+      }
+      const oldest: { start_at: number } | undefined = await db('segments').orderBy('start_at').first('start_at');
+      return { ...sums, oldestAt: oldest?.start_at ?? null };
     },
 
     /** What all channels together write a day, from the bitrate of each one's files since `sinceAt`; null when there are none. */
@@ -189,15 +200,15 @@ export function createSegmentStore(db: Knex) {
 
     /** Forgets a file that is gone and remembers why, in one step. Neighbouring removals of one cause become one row. */
     async remove(segment: Segment, cause: string, at: number): Promise<void> {
-      await inTransaction(db, async (trx) => {
+      const isRemoved = await inTransaction(db, async (trx) => {
         const deleted = await trx('segments').where({ id: segment.id }).delete();
-        if (deleted === 0) return;
+        if (deleted === 0) return false;
         const extended = await trx('footage_removals')
           .where({ channel_id: segment.channelId, cause })
           .andWhere('to_at', '>=', segment.startAt - continuousToleranceMs)
           .andWhere('to_at', '<=', segment.startAt + continuousToleranceMs)
           .update({ to_at: segment.endAt, removed_at: at });
-        if (extended > 0) return;
+        if (extended > 0) return true;
         await trx('footage_removals').insert({
           id: newId(),
           channel_id: segment.channelId,
@@ -206,7 +217,9 @@ export function createSegmentStore(db: Knex) {
           cause,
           removed_at: at,
         });
+        return true;
       });
+      if (isRemoved && sums) sums = { count: sums.count - 1, sizeBytes: sums.sizeBytes - segment.sizeBytes };
     },
 
     async listRemovals(channelId: string, range: SpanMs): Promise<Removal[]> {

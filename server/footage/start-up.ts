@@ -24,8 +24,6 @@ export interface StartUpReport {
  */
 export async function repairIndex(options: {
   recordingsDir: string;
-  /** Channels the register knows, whether recorded or not. */
-  channelIds: readonly string[];
   segments: SegmentStore;
   runs: RunStore;
   audit: AuditTrail;
@@ -40,7 +38,7 @@ export async function repairIndex(options: {
     if (await segments.insert(segment)) report.indexed += 1;
   };
 
-  for (const channelId of options.channelIds) {
+  for (const channelId of await segments.listChannelIds()) {
     const dir = join(recordingsDir, channelId);
     const recovery = await recoverSegments({
       dir,
