@@ -9,6 +9,8 @@ import type { SpanMs } from './spans.ts';
 /** The finished part of a file that is still written. */
 export interface OpenPart extends SpanMs {
   readonly runId: string;
+  /** Number of the file in its run, from 0. */
+  readonly sequence: number;
   /** Absolute; it changes when the file is closed. */
   readonly path: string;
   readonly sizeBytes: number;
@@ -44,6 +46,7 @@ export function createOpenFootage(options: {
         const { videoCodec, hasAudio } = segmentSetup(list.init);
         return {
           runId: segment.runId,
+          sequence: segment.sequence,
           path,
           fromAt: Math.round(first.startMs + anchor.offsetMs),
           toAt: Math.round(last.endMs + anchor.offsetMs),

@@ -101,6 +101,16 @@ export function createSegmentStore(db: Knex) {
       return row && toSegment(row);
     },
 
+    /** The file of a run that starts within 5 s of `startAt`, nearest first: its place on the wall clock may have moved a little. */
+    async findInRun(runId: string, startAt: number): Promise<Segment | undefined> {
+      const row: SegmentRow | undefined = await db('segments')
+        .where('run_id', runId)
+        .whereBetween('start_at', [startAt - 5_000, startAt + 5_000])
+        .orderByRaw('ABS(start_at - ?)', [startAt])
+        .first();
+      return row && toSegment(row);
+    },
+
     async hasOverlapping(channelId: string, range: SpanMs): Promise<boolean> {
       return (await overlapping(channelId, range).first('id')) !== undefined;
     },

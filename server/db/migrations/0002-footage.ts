@@ -11,4 +11,10 @@ export async function up(trx: Knex.Transaction): Promise<void> {
     t.bigInteger('removed_at').notNullable();
     t.index(['channel_id', 'from_at']);
   });
+  await trx.schema.alterTable('segments', (t) => {
+    t.index(['run_id', 'start_at']);
+  });
+  await trx.schema.alterTable('recording_runs', (t) => {
+    t.index(['channel_id', 'started_at']);
+  });
 }
