@@ -25,7 +25,7 @@ export interface FfmpegSpec {
 export interface FfmpegProgress {
   /** Video frames written so far. */
   frames?: number;
-  /** End of the newest packet on the output's time line. */
+  /** End of the newest packet; with `-copyts` it counts from the first report, not from the output's start. */
   outTimeMs?: number;
   sizeBytes?: number;
 }

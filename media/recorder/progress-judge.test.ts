@@ -19,13 +19,13 @@ describe('progress judge', () => {
     expect(play(60, (second) => (second > 20 && second < 28 ? 20_000 + (second - 20) * 150 : second * 1000)).verdict).toBe('ok');
   });
 
-  it('sees a camera clock that leaps ahead, and where the sound media ends', () => {
+  it('sees a camera clock that leaps ahead', () => {
     const judge = play(60, (second) => second * 1000 + (second >= 30 ? 3_600_000 : 0));
-    expect(judge).toMatchObject({ verdict: 'jumped-ahead', soundUntilMs: 29_000 });
+    expect(judge).toMatchObject({ verdict: 'jumped-ahead', isSound: false });
   });
 
   it('sees a camera clock that goes back: frames come but the time stands', () => {
     const judge = play(60, (second) => Math.min(second * 1000, 30_000));
-    expect(judge).toMatchObject({ verdict: 'jumped-back', soundUntilMs: 30_000 });
+    expect(judge).toMatchObject({ verdict: 'jumped-back', isSound: false });
   });
 });

@@ -46,7 +46,11 @@ export function segmentOutput(options: { dir: string; runId: string; segmentMs: 
   };
 }
 
-/** The command of one pull: RTSP in, segment files out, nothing decoded. */
+/**
+ * The command of one pull: RTSP in, segment files out, nothing decoded. A second, tiny output prints one line a key frame the
+ * moment it arrives (read by key-frame-lines.ts): those arrivals place the run on the wall clock. `-progress` cannot: with
+ * `-copyts` its time starts at its own first report.
+ */
 export function pullCommand(options: {
   source: StreamSource;
   codec: 'h264' | 'h265';
@@ -69,6 +73,7 @@ export function pullCommand(options: {
         options: [
           ...['-copyts', '-rtsp_transport', source.transport, '-timeout', String(SOCKET_TIMEOUT_MICROS)],
           ...['-allowed_media_types', audio === 'none' ? 'video' : 'video+audio'],
+          ...['-fpsprobesize', '0'], // else ffmpeg holds the first 1.5 s back to measure a frame rate that copying does not need
         ],
       },
     ],
@@ -76,6 +81,13 @@ export function pullCommand(options: {
       {
         target: output.target,
         options: ['-map', '0:v:0', '-c:v', 'copy', '-bsf:v', FIRST_PACKET, ...sound, ...output.options],
+      },
+      {
+        target: 'pipe:1',
+        options: [
+          ...['-map', '0:v:0', '-c:v', 'copy', '-bsf:v', `${FIRST_PACKET},noise=amount=0:drop=not(key)`],
+          ...['-flush_packets', '1', '-f', 'framecrc'],
+        ],
       },
     ],
   };
