@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
 import { createAuditTrail } from './auth/audit-trail.ts';
@@ -17,7 +19,11 @@ import { createHttpServer, serveWeb } from './http/server.ts';
 import { loadOrMakeCertificate } from './http/tls.ts';
 import { createJobService } from './jobs/service.ts';
 import { createJobStore } from './jobs/store.ts';
+import { registerLiveRoutes } from './live/routes.ts';
+import { createLiveService } from './live/service.ts';
 import type { Logger } from './log.ts';
+import { systemClock } from '#media/clock.ts';
+import { createLiveHub } from '#media/hls/live.ts';
 import { registerSettingsRoutes } from './settings/routes.ts';
 import { createSettingsService, defaultSettings } from './settings/service.ts';
 import { createMetrics, measureRequests } from './system/metrics.ts';
@@ -124,6 +130,23 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   closers.push(() => jobs.close());
   closers.push(() => footage.close());
   footage.registerRoutes(http, jobs);
+  const live = createLiveService({
+    makeHub: (getTarget) =>
+      createLiveHub({
+        getTarget,
+        dir: join(config.cacheDir, 'live'),
+        idleMs: 20_000,
+        maxTranscodes: availableParallelism(),
+        clock: { ...systemClock, now },
+        log: log.child({ component: 'live' }),
+      }),
+    channels,
+    recording: footage.recording,
+    audit,
+    now,
+  });
+  closers.push(() => live.close());
+  registerLiveRoutes(http, { live, now });
 
   const system = createSystemService({
     db,

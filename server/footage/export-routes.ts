@@ -9,7 +9,7 @@ import { IdParams, Ok } from '#api/http/schema.ts';
 import { attachmentHeader } from './clip-name.ts';
 import type { ExportService } from './export-service.ts';
 import { byOf, spanOf } from './routes.ts';
-import { Export, ExportList, ExportRequest } from './schema.ts';
+import { Export, ExportFileQuery, ExportList, ExportRequest } from './schema.ts';
 import { toWireExport } from './wire.ts';
 
 /** Exports: ask, follow, download (ranged), cancel or delete. */
@@ -65,15 +65,16 @@ export function registerExportRoutes(
   );
   typed.get(
     '/api/exports/:id/file',
-    { config: { permission: 'footage.export' }, schema: { params: IdParams } },
+    { config: { permission: 'footage.export' }, schema: { params: IdParams, querystring: ExportFileQuery } },
     async (request, reply) => {
-      const { path, file, sha256 } = await exports.download(request.params.id, byOf(request));
+      const { params, query } = request;
+      const { path, fileName, sha256 } = await exports.download(params.id, query.part ?? 1, byOf(request));
       return sendRangedFile(request, reply, {
         path,
         contentType: 'video/mp4',
         tag: sha256,
         cacheControl: 'private, no-cache',
-        disposition: attachmentHeader(file),
+        disposition: attachmentHeader(fileName),
       });
     },
   );

@@ -1,5 +1,5 @@
 import { readdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Knex } from 'knex';
 import type { AuditTrail } from '#api/auth/audit-trail.ts';
 import type { Now } from '#api/clock.ts';
@@ -8,7 +8,9 @@ import type { EventBus } from '#api/events/bus.ts';
 import type { JobContext, JobEnd, JobHandlers } from '#api/jobs/service.ts';
 import type { Job } from '#api/jobs/store.ts';
 import type { Logger } from '#api/log.ts';
-import { exportClip } from '#media/export/export-clip.ts';
+import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
+import type { FootageSegment } from '#media/hls/footage.ts';
+import { wallMs } from '#media/time.ts';
 import { clipName } from './clip-name.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
 import type { OpenFootage } from './open-footage.ts';
@@ -17,6 +19,7 @@ import type { ExportResult } from './schema.ts';
 import type { SegmentStore } from './segment-store.ts';
 import { spanDetail } from './service.ts';
 import { isOverlapping } from './spans.ts';
+import { toWireSpan } from './wire.ts';
 
 export const exportJobKind = 'footage.export';
 /** What the job carries; everything else is in the export's row. */
@@ -35,7 +38,9 @@ export interface ExportRunner {
   tidy(findJob: (id: string) => Promise<Job | undefined>): Promise<void>;
 }
 
-const openPollMs = 500;
+const openPollMs = 300;
+/** How long the newest pictures of a range may take to reach the disk: a long group of pictures and some patience. */
+const openWaitMs = 15_000;
 /** Events carry progress at most this often. */
 const progressEventMs = 500;
 
@@ -45,6 +50,8 @@ export function createExportRunner(options: {
   store: ExportStore;
   segments: SegmentStore;
   open: OpenFootage;
+  /** Resolves when all files closed up to now are in the index. */
+  settled: () => Promise<void>;
   recordingsDir: string;
   exportsDir: string;
   siteTimeZone: string;
@@ -59,7 +66,8 @@ export function createExportRunner(options: {
     const { exportId } = payload;
     const entry = await store.find(exportId);
     // Ready: the process died between the last row and the end of the job. Gone or ended: nothing is wanted any more.
-    if (!entry || entry.state === 'ready' || entry.state === 'failed' || entry.state === 'cancelled') return null;
+    if (!entry || entry.state === 'ready' || entry.state === 'failed' || entry.state === 'cancelled')
+      return null;
     await store.setRunning(exportId);
     let toldAt = 0;
     const tell = (progress: number | null) => {
@@ -69,28 +77,30 @@ export function createExportRunner(options: {
       bus.emit({ name: 'export.changed', exportId, state: 'running', progress });
     };
     tell(null);
-    await waitForOpenFile(entry, signal);
-    const rows = await segments.listOverlapping(entry.channelId, entry);
-    if (rows.length === 0) throw new AppError('footage.none');
+    const footage = await listFootage(entry, signal);
+    if (footage.length === 0) throw new AppError('footage.none');
 
     const file = clipName(entry.channelName, entry, options.siteTimeZone, exportId);
     const clip = await exportClip({
-      segments: rows.map((row) => ({ ...row, file: pathInside(recordingsDir, row.file) })),
-      fromAt: entry.fromAt,
-      toAt: entry.toAt,
+      segments: footage,
+      fromAt: wallMs(entry.fromAt),
+      toAt: wallMs(entry.toAt),
       out: join(exportsDir, file),
       signal,
-      onProgress: tell,
+      onProgress: ({ done }) => tell(done),
       log: log.child({ exportId }),
     });
-    await keep(entry, file, clip);
-    return { exportId, file };
+    await keep(entry, clip);
+    return { exportId };
   }
 
-  async function keep(entry: ExportRecord, file: string, clip: ExportedClip): Promise<void> {
-    const { sizeBytes, sha256, ...facts } = clip;
+  async function keep(entry: ExportRecord, clip: ClipResult): Promise<void> {
+    const result = toResult(clip);
+    const [first] = result.files;
+    if (!first) throw new AppError('export.failed');
+    const { fileName: file, sizeBytes, sha256 } = first;
+    const done = { file, sizeBytes, sha256, result, at: now() };
     const isKept = await db.transaction(async (trx) => {
-      const done = { file, sizeBytes, sha256, result: toResult(facts), at: now() };
       if (!(await store.setReady(entry.id, done, trx))) return false;
       await audit.record(
         {
@@ -98,23 +108,47 @@ export function createExportRunner(options: {
           actor: { system: 'footage' },
           subjectType: 'export',
           subjectId: entry.id,
-          detail: { channelId: entry.channelId, ...spanDetail(entry), file, sizeBytes, sha256, ...done.result },
+          detail: { channelId: entry.channelId, ...spanDetail(entry), ...result },
         },
         trx,
       );
       return true;
     });
     if (isKept) bus.emit({ name: 'export.changed', exportId: entry.id, state: 'ready', progress: 1 });
-    else await unlinkIfThere(join(exportsDir, file)); // ended by somebody else meanwhile
+    else for (const each of clip.files) await unlinkIfThere(each.file); // ended by somebody else meanwhile
   }
 
-  /** The newest footage is in a file still being written; the clip is cut from finished files, so it waits for that one. */
-  async function waitForOpenFile(entry: ExportRecord, signal: AbortSignal): Promise<void> {
+  /** The files of the range; of the one being written, what is finished, once it reaches the end of the range. */
+  async function listFootage(entry: ExportRecord, signal: AbortSignal): Promise<FootageSegment[]> {
+    const giveUpAt = Date.now() + openWaitMs;
     for (;;) {
       signal.throwIfAborted();
       const part = await open.partOf(entry.channelId);
-      if (!part || !isOverlapping(part, entry)) return;
-      await new Promise((resolve) => setTimeout(resolve, openPollMs));
+      const isLate = part !== undefined && part.fromAt < entry.toAt && part.toAt < entry.toAt;
+      if (isLate && Date.now() < giveUpAt) {
+        await new Promise((resolve) => setTimeout(resolve, openPollMs));
+        continue;
+      }
+      await options.settled();
+      const rows = await segments.listOverlapping(entry.channelId, entry);
+      const footage: FootageSegment[] = rows.map((row) => ({
+        file: pathInside(recordingsDir, row.file),
+        runId: row.runId,
+        startAt: wallMs(row.startAt),
+        durationMs: row.endAt - row.startAt,
+      }));
+      const isIndexed = rows.some(
+        (row) => part && isOverlapping({ fromAt: row.startAt, toAt: row.endAt }, part),
+      );
+      if (part && isOverlapping(part, entry) && !isIndexed)
+        footage.push({
+          file: part.path,
+          runId: part.runId,
+          startAt: wallMs(part.fromAt),
+          durationMs: part.toAt - part.fromAt,
+          isOpen: true,
+        });
+      return footage;
     }
   }
 
@@ -163,6 +197,28 @@ export function createExportRunner(options: {
         await unlinkIfThere(join(exportsDir, name));
       }
     },
+  };
+}
+
+function toResult(clip: ClipResult): ExportResult {
+  const [first] = clip.files;
+  const { covered, gaps, leadMs, tailMs } = clip;
+  return {
+    durationMs: clip.files.reduce((sum, file) => sum + file.durationMs, 0),
+    leadMs,
+    tailMs,
+    covered: covered.map(toWireSpan),
+    gaps: gaps.map(toWireSpan),
+    frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
+    videoCodec: first?.videoCodec ?? '',
+    hasAudio: clip.files.some((file) => file.hasAudio),
+    isDecodable: true, // exportClip decodes the ends of every file and fails otherwise
+    files: clip.files.map(({ file, sizeBytes, sha256, durationMs }) => ({
+      fileName: basename(file),
+      sizeBytes,
+      sha256,
+      durationMs,
+    })),
   };
 }
 

@@ -26,7 +26,7 @@ const downloadWindowMs = 600_000;
 /** A finished clip, ready to be sent. */
 export interface Download {
   readonly path: string;
-  readonly file: string;
+  readonly fileName: string;
   readonly sha256: string;
 }
 
@@ -115,33 +115,35 @@ export function createExportService(options: {
         if (entry.jobId !== null) await jobs.cancel(entry.jobId);
         return;
       }
-      if (entry.file !== null) await unlinkIfThere(pathInside(exportsDir, entry.file));
+      const files = entry.result?.files ?? [];
+      for (const { fileName } of files) await unlinkIfThere(pathInside(exportsDir, fileName));
       await db.transaction(async (trx) => {
         if (!(await store.delete(id, trx))) return;
-        const { file, sha256 } = entry;
-        await audit.record({ ...fact, action: 'export.deleted', detail: { ...detail, file, sha256 } }, trx);
+        await audit.record({ ...fact, action: 'export.deleted', detail: { ...detail, files } }, trx);
       });
     },
 
     /**
-     * The file of a clip. The first request of a session puts a row on the trail; the further ranges of a download do not.
+     * A file of a clip, `part` from 1. The first request of a session puts a row on the trail; the further ranges of a download do not.
      * @throws AppError not-found, export.not-ready
      */
-    async download(id: string, by: By): Promise<Download> {
+    async download(id: string, part: number, by: By): Promise<Download> {
       const { actor, request } = by;
-      const { state, file, sha256, channelId } = await getFor(id, actor);
-      if (state !== 'ready' || file === null || sha256 === null)
-        throw new AppError('export.not-ready', { state });
-      if (isFirst(`${actor.sessionHash} ${id}`))
+      const { state, result, channelId } = await getFor(id, actor);
+      if (state !== 'ready' || result === null) throw new AppError('export.not-ready', { state });
+      const file = result.files[part - 1];
+      if (!file) throw new AppError('not-found');
+      const { fileName, sha256 } = file;
+      if (isFirst(`${actor.sessionHash} ${id} ${part}`))
         await audit.record({
           action: 'export.downloaded',
           actor,
           subjectType: 'export',
           subjectId: id,
-          detail: { channelId, file, sha256 },
+          detail: { channelId, fileName, sha256 },
           request,
         });
-      return { path: pathInside(exportsDir, file), file, sha256 };
+      return { path: pathInside(exportsDir, fileName), fileName, sha256 };
     },
   };
 }

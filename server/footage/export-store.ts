@@ -118,8 +118,11 @@ export function createExportStore(db: Knex) {
     },
     /** Names of the files that ready exports own. */
     async listFiles(): Promise<Set<string>> {
-      const rows: { file: string }[] = await db('exports').whereNotNull('file').select('file');
-      return new Set(rows.map((row) => row.file));
+      const rows: { result_json: string }[] = await db('exports')
+        .whereNotNull('result_json')
+        .select('result_json');
+      const results = rows.map((row) => JSON.parse(row.result_json) as ExportResult);
+      return new Set(results.flatMap((result) => result.files.map((file) => file.fileName)));
     },
     async setRunning(id: string): Promise<void> {
       await db('exports').where({ id, state: 'queued' }).update({ state: 'running' });

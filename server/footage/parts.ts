@@ -9,6 +9,7 @@ import type { JobEnd, JobHandlers, JobService } from '#api/jobs/service.ts';
 import type { Logger } from '#api/log.ts';
 import type { SettingsService } from '#api/settings/service.ts';
 import { systemClock, type Clock } from '#media/clock.ts';
+import { createChunkTranscoder } from '#media/hls/transcode.ts';
 import type { ChannelSource } from './channel-source.ts';
 import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
@@ -17,6 +18,8 @@ import { createExportStore } from './export-store.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
 import { createOpenFootage } from './open-footage.ts';
+import { registerPlaybackRoutes } from './playback-routes.ts';
+import { createPlaybackService } from './playback.ts';
 import { createRecordingService, type RecordingService } from './recording.ts';
 import { createRetentionRunner } from './retention-runner.ts';
 import { registerFootageRoutes } from './routes.ts';
@@ -58,7 +61,16 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   const holds = createHoldStore(db);
   const exportStore = createExportStore(db);
   const indexer = createIndexer({ recordingsDir, segments, runs, log });
-  const recording = createRecordingService({ recordingsDir, segmentMs: config.segmentMs, channels, runs, indexer, bus, clock, log });
+  const recording = createRecordingService({
+    recordingsDir,
+    segmentMs: config.segmentMs,
+    channels,
+    runs,
+    indexer,
+    bus,
+    clock,
+    log,
+  });
   const open = createOpenFootage({ recorderOf: recording.recorderOf, log });
   const retention = createRetentionRunner({
     recordingsDir,
@@ -73,8 +85,33 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     now,
     log,
   });
-  const footage = createFootageService({ db, segments, runs, holds, open, channels, audit, siteTimeZone, now });
-  const runner = createExportRunner({ db, store: exportStore, segments, open, recordingsDir, exportsDir, siteTimeZone, bus, audit, now, log });
+  const footage = createFootageService({
+    db,
+    segments,
+    runs,
+    holds,
+    open,
+    channels,
+    audit,
+    siteTimeZone,
+    now,
+  });
+  const runner = createExportRunner({
+    db,
+    store: exportStore,
+    segments,
+    open,
+    settled: indexer.settled,
+    recordingsDir,
+    exportsDir,
+    siteTimeZone,
+    bus,
+    audit,
+    now,
+    log,
+  });
+  const transcoder = createChunkTranscoder({ maxRunning: 2, cacheBytes: 128_000_000, log });
+  const playback = createPlaybackService({ segments, open, channels, transcoder, recordingsDir, audit, now });
   measure(metrics, { recording, segments });
 
   return {
@@ -82,8 +119,20 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
-      const exports = createExportService({ db, store: exportStore, segments, open, channels, jobs, exportsDir, bus, audit, now });
+      const exports = createExportService({
+        db,
+        store: exportStore,
+        segments,
+        open,
+        channels,
+        jobs,
+        exportsDir,
+        bus,
+        audit,
+        now,
+      });
       registerFootageRoutes(app, { footage, retention });
+      registerPlaybackRoutes(app, { playback });
       registerExportRoutes(app, { exports, audit });
     },
     async start(jobs) {

@@ -84,7 +84,12 @@ export function createRetentionRunner(options: {
       freeBytes(),
       segments.bytesPerDay(now() - rateWindowMs),
     ]);
-    return { usedBytes: totals.sizeBytes + openBytes, freeBytes: free, bytesPerDay, oldestAt: totals.oldestAt };
+    return {
+      usedBytes: totals.sizeBytes + openBytes,
+      freeBytes: free,
+      bytesPerDay,
+      oldestAt: totals.oldestAt,
+    };
   }
 
   async function status(): Promise<RoomStatus> {

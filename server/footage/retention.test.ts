@@ -33,7 +33,9 @@ describe('decideRetention', () => {
   });
   it('passes over what is protected, by a single overlapping millisecond, and takes the next', () => {
     const protections = [{ channelId: 'c1', fromAt: 9, toAt: 10 }];
-    expect(ids(decideRetention({ candidates, protections, cutoffAt: 15, toFreeBytes: 10 }))).toEqual(['b:space']);
+    expect(ids(decideRetention({ candidates, protections, cutoffAt: 15, toFreeBytes: 10 }))).toEqual([
+      'b:space',
+    ]);
   });
   it('does not protect another channel, nor a neighbour that only touches', () => {
     const protections = [
@@ -84,16 +86,30 @@ describe('judgeRoom', () => {
     expect(judgeRoom(facts)).toEqual({ level: 'ok', limitBytes: 1000, daysLeft: 4, reason: null });
   });
   it('warns before old footage must go, and keeps on while it goes early', () => {
-    expect(judgeRoom({ ...facts, usedBytes: 850 })).toMatchObject({ level: 'warning', daysLeft: 1.5, reason: 'room-short' });
-    expect(judgeRoom({ ...facts, usedBytes: 1000 })).toMatchObject({ level: 'warning', daysLeft: 0, reason: 'removed-early' });
+    expect(judgeRoom({ ...facts, usedBytes: 850 })).toMatchObject({
+      level: 'warning',
+      daysLeft: 1.5,
+      reason: 'room-short',
+    });
+    expect(judgeRoom({ ...facts, usedBytes: 1000 })).toMatchObject({
+      level: 'warning',
+      daysLeft: 0,
+      reason: 'removed-early',
+    });
   });
   it('does not warn of a full disk that holds all the days wanted', () => {
     expect(judgeRoom({ ...facts, usedBytes: 990, retentionDays: 9 })).toMatchObject({ level: 'ok' });
   });
   it('is critical when held footage fills all, or nothing can be written', () => {
-    expect(judgeRoom({ ...facts, isStuck: true })).toMatchObject({ level: 'critical', reason: 'held-fills-all' });
+    expect(judgeRoom({ ...facts, isStuck: true })).toMatchObject({
+      level: 'critical',
+      reason: 'held-fills-all',
+    });
     expect(judgeRoom({ ...facts, isStuck: true, oldestAt: null })).toMatchObject({ reason: 'disk-full' });
-    expect(judgeRoom({ ...facts, isDiskFull: true })).toMatchObject({ level: 'critical', reason: 'disk-full' });
+    expect(judgeRoom({ ...facts, isDiskFull: true })).toMatchObject({
+      level: 'critical',
+      reason: 'disk-full',
+    });
   });
   it('says null where it does not know', () => {
     const unknown = judgeRoom({ ...facts, bytesPerDay: null, maxBytes: null, freeBytes: null });

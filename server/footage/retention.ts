@@ -99,7 +99,8 @@ export function judgeRoom(facts: RoomFacts): RoomVerdict {
       ? null
       : Math.max(0, limitBytes - usedBytes) / bytesPerDay;
   const base = { limitBytes, daysLeft };
-  if (facts.isStuck && facts.oldestAt !== null) return { ...base, level: 'critical', reason: 'held-fills-all' };
+  if (facts.isStuck && facts.oldestAt !== null)
+    return { ...base, level: 'critical', reason: 'held-fills-all' };
   if (facts.isStuck || facts.isDiskFull) return { ...base, level: 'critical', reason: 'disk-full' };
   const isEnough =
     limitBytes === null || bytesPerDay === null || bytesPerDay * facts.retentionDays <= limitBytes;

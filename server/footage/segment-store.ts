@@ -191,7 +191,9 @@ export function createSegmentStore(db: Knex) {
           .sum('size_bytes as size');
         sums = { count: Number(row?.n ?? 0), sizeBytes: Number(row?.size ?? 0) };
       }
-      const oldest: { start_at: number } | undefined = await db('segments').orderBy('start_at').first('start_at');
+      const oldest: { start_at: number } | undefined = await db('segments')
+        .orderBy('start_at')
+        .first('start_at');
       return { ...sums, oldestAt: oldest?.start_at ?? null };
     },
 

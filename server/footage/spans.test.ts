@@ -5,7 +5,9 @@ const span = (fromAt: number, toAt: number) => ({ fromAt, toAt });
 
 describe('spans', () => {
   it('joins what overlaps or lies within the tolerance, in any order, and nothing more', () => {
-    expect(mergeSpans([span(300, 400), span(0, 100), span(90, 200), span(250, 260)], 50)).toEqual([span(0, 400)]);
+    expect(mergeSpans([span(300, 400), span(0, 100), span(90, 200), span(250, 260)], 50)).toEqual([
+      span(0, 400),
+    ]);
     expect(mergeSpans([span(0, 100), span(151, 200)], 50)).toEqual([span(0, 100), span(151, 200)]);
     expect(mergeSpans([span(0, 100), span(10, 20)])).toEqual([span(0, 100)]);
   });

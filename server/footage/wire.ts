@@ -7,7 +7,10 @@ import type { SpanMs } from './spans.ts';
 import type { TimelineParts } from './timeline.ts';
 
 /** Domain objects in the form the API gives them: epoch ms become ISO 8601. */
-export const toWireSpan = ({ fromAt, toAt }: SpanMs): Span => ({ fromAt: toWire(fromAt), toAt: toWire(toAt) });
+export const toWireSpan = ({ fromAt, toAt }: SpanMs): Span => ({
+  fromAt: toWire(fromAt),
+  toAt: toWire(toAt),
+});
 
 export function toWireTimeline(parts: TimelineParts & { channelId: string }): ChannelTimeline {
   return {
@@ -31,7 +34,8 @@ export function toWireHold({ id, channelId, reason, createdByName, ...hold }: Ho
 }
 
 export function toWireExport(entry: ExportRecord): Export {
-  const { id, channelId, channelName, reason, requestedByName, state, sizeBytes, sha256, result, error } = entry;
+  const { id, channelId, channelName, reason, requestedByName, state, sizeBytes, sha256, result, error } =
+    entry;
   return {
     id,
     channelId,
@@ -53,5 +57,14 @@ export function toWireExport(entry: ExportRecord): Export {
 
 export function toWireStorage(room: RoomStatus): StorageStatus {
   const { level, usedBytes, freeBytes, limitBytes, bytesPerDay, daysLeft, reason } = room;
-  return { level, usedBytes, freeBytes, limitBytes, bytesPerDay, daysLeft, oldestAt: toWireOrNull(room.oldestAt), reason };
+  return {
+    level,
+    usedBytes,
+    freeBytes,
+    limitBytes,
+    bytesPerDay,
+    daysLeft,
+    oldestAt: toWireOrNull(room.oldestAt),
+    reason,
+  };
 }

@@ -62,9 +62,6 @@ export async function sendRangedFile(
     stream.once('close', () => {
       openNow -= 1;
     });
-    request.raw.once('close', () => {
-      if (reply.raw.destroyed || reply.raw.writableFinished) stream.destroy();
-    });
     return reply.send(stream);
   } finally {
     if (!isHandedOver) await handle.close();

@@ -68,7 +68,11 @@ describe('the recording index at start', () => {
       ]);
       const facts = await again.db('audit_entries').where({ action: 'footage.files-missing' });
       expect(facts).toHaveLength(1);
-      expect(JSON.parse(facts[0].detail_json)).toMatchObject({ files: 1, fromAt: iso(10_000), toAt: iso(20_000) });
+      expect(JSON.parse(facts[0].detail_json)).toMatchObject({
+        files: 1,
+        fromAt: iso(10_000),
+        toAt: iso(20_000),
+      });
     } finally {
       await again.close();
     }
@@ -106,11 +110,19 @@ describe('holds and retention', () => {
     app.as('admin', {
       method: 'PATCH',
       url: '/api/settings',
-      payload: { storage: { retentionDays: 30, minFreeBytes: 0, maxBytes: null, warnDaysLeft: 2, ...change } },
+      payload: {
+        storage: { retentionDays: 30, minFreeBytes: 0, maxBytes: null, warnDaysLeft: 2, ...change },
+      },
     });
 
   it('keeps what is held whatever the limit, lets it go after the release, and records both', async () => {
-    const files = await writeRecording({ recordingsDir, channelId: 'c1', startAt, seconds: 60, size: '640x480' });
+    const files = await writeRecording({
+      recordingsDir,
+      channelId: 'c1',
+      startAt,
+      seconds: 60,
+      size: '640x480',
+    });
     const limit = Math.round((files[0]?.sizeBytes ?? 0) * 3.5); // of six files of about one size
     await app.start();
     const held = await app.as('security', {
@@ -133,9 +145,13 @@ describe('holds and retention', () => {
 
     await app.as('security', { method: 'DELETE', url: `/api/footage/holds/${held.json().id}` });
     expect(
-      (await app.as('security', { method: 'DELETE', url: `/api/footage/holds/${held.json().id}` })).statusCode,
+      (await app.as('security', { method: 'DELETE', url: `/api/footage/holds/${held.json().id}` }))
+        .statusCode,
     ).toBe(409);
-    const actions = await app.db('audit_entries').whereIn('action', ['footage.held', 'footage.released']).orderBy('seq');
+    const actions = await app
+      .db('audit_entries')
+      .whereIn('action', ['footage.held', 'footage.released'])
+      .orderBy('seq');
     expect(actions.map((row) => row.action)).toEqual(['footage.held', 'footage.released']);
   });
 

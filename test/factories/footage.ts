@@ -20,7 +20,15 @@ export async function addChannel(
   const deviceId = channel.deviceId ?? `device-${channel.id}`;
   const at = { created_at: 0, updated_at: 0 };
   await db('devices')
-    .insert({ id: deviceId, identity: deviceId, kind: 'camera', name: deviceId, host: '127.0.0.1', xaddr: 'http://127.0.0.1/', ...at })
+    .insert({
+      id: deviceId,
+      identity: deviceId,
+      kind: 'camera',
+      name: deviceId,
+      host: '127.0.0.1',
+      xaddr: 'http://127.0.0.1/',
+      ...at,
+    })
     .onConflict('id')
     .ignore();
   await db('channels').insert({
@@ -79,25 +87,55 @@ export const fixtureGopSeconds = 1;
  * had been recorded from `startAt` on. Faster than real time: half a second for a minute.
  */
 export async function writeRecording(spec: RecordingSpec): Promise<ClosedSegment[]> {
-  const { seconds, segmentSeconds = 10, codec = 'h264', size = '160x120', runId = newRunId(spec.startAt) } = spec;
+  const {
+    seconds,
+    segmentSeconds = 10,
+    codec = 'h264',
+    size = '160x120',
+    runId = newRunId(spec.startAt),
+  } = spec;
   const dir = join(spec.recordingsDir, spec.channelId);
   await mkdir(dir, { recursive: true });
   const gop = String(fixtureFps * fixtureGopSeconds);
   const encoder =
     codec === 'h264'
-      ? ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0']
-      : ['-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', `keyint=${gop}:min-keyint=${gop}:scenecut=0:bframes=0:pools=1:log-level=error`];
+      ? [
+          '-c:v',
+          'libx264',
+          '-preset',
+          'ultrafast',
+          '-bf',
+          '0',
+          '-g',
+          gop,
+          '-keyint_min',
+          gop,
+          '-sc_threshold',
+          '0',
+        ]
+      : [
+          '-c:v',
+          'libx265',
+          '-preset',
+          'ultrafast',
+          '-x265-params',
+          `keyint=${gop}:min-keyint=${gop}:scenecut=0:bframes=0:pools=1:log-level=error`,
+        ];
   const output = segmentOutput({ dir, runId, segmentMs: segmentSeconds * 1000, codec });
   await run('ffmpeg', [
     ...['-hide_banner', '-loglevel', 'error', '-y', '-copyts'],
     ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${fixtureFps}:duration=${seconds}`],
-    ...(spec.hasAudio ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=8000:duration=${seconds}`] : []),
+    ...(spec.hasAudio
+      ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=8000:duration=${seconds}`]
+      : []),
     ...['-map', '0:v:0', ...encoder, '-pix_fmt', 'yuv420p'],
     ...(spec.hasAudio ? ['-map', '1:a:0', '-c:a', 'aac', '-b:a', '32k'] : ['-an']),
     ...output.options,
     output.target,
   ]);
-  const parts = (await readdir(dir)).filter((name) => name.startsWith(runId) && name.endsWith('.part')).sort();
+  const parts = (await readdir(dir))
+    .filter((name) => name.startsWith(runId) && name.endsWith('.part'))
+    .sort();
   const segments: ClosedSegment[] = [];
   for (const part of parts) {
     const closed = await closeSegment({ part: join(dir, part), dir, runId, offsetMs: spec.startAt });
@@ -106,14 +144,20 @@ export async function writeRecording(spec: RecordingSpec): Promise<ClosedSegment
   return segments;
 }
 
-/** What ffprobe says of the pictures of a file or playlist, decoded. @throws Error when it does not decode cleanly */
-export async function decodeFrames(source: string): Promise<{ count: number; times: number[]; codec: string }> {
+/**
+ * The pictures of a file or playlist, decoded. `options` are ffprobe's own, before the source.
+ * @throws Error when it does not decode cleanly
+ */
+export async function decodeFrames(
+  source: string,
+  options: readonly string[] = [],
+): Promise<{ count: number; times: number[]; codec: string }> {
   const { stdout, stderr } = await run(
     'ffprobe',
     [
-      ...['-v', 'error', '-select_streams', 'v:0', '-allowed_extensions', 'ALL'],
+      ...['-v', 'error', ...options, '-select_streams', 'v:0'],
       ...['-show_entries', 'frame=best_effort_timestamp_time:stream=codec_name', '-of', 'json', source],
-    ].filter((argument, index, all) => source.includes('m3u8') || (argument !== '-allowed_extensions' && all[index - 1] !== '-allowed_extensions')),
+    ],
     { maxBuffer: 64_000_000 },
   );
   if (stderr.trim() !== '') throw new Error(`ffprobe: ${stderr}`);
@@ -132,7 +176,21 @@ export async function decodeFrames(source: string): Promise<{ count: number; tim
 export async function pictureSums(source: string): Promise<string[]> {
   const { stdout } = await run(
     'ffmpeg',
-    ['-v', 'error', '-ignore_editlist', '1', '-i', source, '-map', '0:v:0', '-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
+    [
+      '-v',
+      'error',
+      '-ignore_editlist',
+      '1',
+      '-i',
+      source,
+      '-map',
+      '0:v:0',
+      '-fps_mode',
+      'passthrough',
+      '-f',
+      'framemd5',
+      '-',
+    ],
     { maxBuffer: 64_000_000 },
   );
   return stdout

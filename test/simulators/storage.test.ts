@@ -119,14 +119,19 @@ describe('a disk that fills up while cameras record', () => {
     expect(now.gaps).toEqual([]);
     expect(now.spans).toHaveLength(1);
     const after = await statfs(disk.dir);
-    if (disk.isMounted) expect(after.bavail * after.bsize).toBeGreaterThan(limits.minFreeBytes - 2 * mebibyte);
+    if (disk.isMounted)
+      expect(after.bavail * after.bsize).toBeGreaterThan(limits.minFreeBytes - 2 * mebibyte);
     const trail = await app.db('audit_entries').where({ action: 'storage.level-changed' }).orderBy('seq');
     expect(JSON.parse(trail[0].detail_json)).toMatchObject({ level: 'warning' });
   });
 
   it('says that held footage fills all when nothing else is left to delete', async () => {
     const all = { channelId: 'now', fromAt: iso(Date.now() - 600_000), toAt: iso(Date.now() + 600_000) };
-    await app.as('security', { method: 'POST', url: '/api/footage/holds', payload: { ...all, reason: '取证' } });
+    await app.as('security', {
+      method: 'POST',
+      url: '/api/footage/holds',
+      payload: { ...all, reason: '取证' },
+    });
     await app.as('security', {
       method: 'POST',
       url: '/api/footage/holds',
