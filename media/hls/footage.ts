@@ -28,7 +28,10 @@ export interface WallRange {
 /** Wall time of a fragment: the segment's start plus its place in the file. */
 export function fragmentRange(file: FootageFile, fragment: Fragment): WallRange {
   const offset = file.segment.startAt - (file.fragments[0]?.startMs ?? 0);
-  return { fromAt: wallMs(fragment.startMs + offset), toAt: wallMs(fragment.endMs + offset) };
+  return {
+    fromAt: wallMs(Math.round(fragment.startMs + offset)),
+    toAt: wallMs(Math.round(fragment.endMs + offset)),
+  };
 }
 
 /** Runs the same, but a hole of this size between two segments is only rounding or a frame that came late. */

@@ -74,7 +74,7 @@ export function createFragmentTail(options: {
 
   const closeUnused = async () => {
     const used = new Set(fragments.map((each) => each.file));
-    for (const each of [...openFiles]) {
+    for (const each of openFiles) {
       if (used.has(each) || each === file) continue;
       openFiles.delete(each);
       await each.handle.close();
@@ -109,7 +109,11 @@ export function createFragmentTail(options: {
     fragments = fragments.slice(-2 * windowSize);
   };
 
-  const openPath = async (path: string | undefined, runId: string, sequence: number): Promise<TailFile | undefined> => {
+  const openPath = async (
+    path: string | undefined,
+    runId: string,
+    sequence: number,
+  ): Promise<TailFile | undefined> => {
     if (path === undefined) return undefined;
     try {
       const opened = { handle: await open(path, 'r'), runId, sequence, init: undefined, offset: 0 };

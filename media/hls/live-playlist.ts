@@ -46,7 +46,8 @@ export function livePlaylist(options: {
       lines.push(`#EXT-X-MAP:URI="${liveInitName(entry.initNumber)}"`);
       initNumber = entry.initNumber;
     }
-    if (entry.startAt !== undefined) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(entry.startAt).toISOString()}`);
+    if (entry.startAt !== undefined)
+      lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(entry.startAt).toISOString()}`);
     lines.push(`#EXTINF:${(durationMs(entries, index) / 1000).toFixed(3)},`, liveFragmentName(entry.number));
   }
   return `${lines.join('\n')}\n`;

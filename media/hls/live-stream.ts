@@ -40,25 +40,24 @@ export function createLiveStream(options: {
   const tail = createFragmentTail({ source, windowSize: WINDOW, log });
   let usedAt = clock.monotonic();
   let longestMs = 0;
-  let isClosed = false;
-  let cancelPoll = () => {};
+  const life = new AbortController();
+  let cancelPoll: (() => void) | undefined;
   const touch = () => {
     usedAt = clock.monotonic();
   };
-  const loop = () => {
-    void tail.poll().then(() => {
-      longestMs = Math.max(longestMs, longestFragmentMs(tail.window()));
-      if (!isClosed) cancelPoll = clock.after(POLL_MS, loop);
-    });
+  const loop = async () => {
+    await tail.poll();
+    longestMs = Math.max(longestMs, longestFragmentMs(tail.window()));
+    if (!life.signal.aborted) cancelPoll = clock.after(POLL_MS, () => void loop());
   };
-  loop();
+  void loop();
 
   const untilFirst = async () => {
     const giveUpAt = clock.monotonic() + FIRST_FRAGMENT_MS;
     while (tail.window().length === 0) {
       const failure = options.failure();
       if (failure) throw failure;
-      if (isClosed) throw new MediaError('cancelled', 'the stream was stopped');
+      if (life.signal.aborted) throw new MediaError('cancelled', 'the stream was stopped');
       if (clock.monotonic() > giveUpAt) throw new MediaError('timeout', 'no picture came in time');
       await pause(clock, POLL_MS / 3);
     }
@@ -79,7 +78,7 @@ export function createLiveStream(options: {
     },
     async *follow(signal) {
       let next: number | undefined;
-      while (!signal.aborted && !isClosed) {
+      while (!signal.aborted && !life.signal.aborted) {
         touch();
         const window = tail.window();
         next ??= window.findLast((each) => each.fragment.isKey)?.number;
@@ -94,8 +93,8 @@ export function createLiveStream(options: {
     codecs: () => tail.window().at(-1)?.init.codecs,
     usedAt: () => usedAt,
     async close() {
-      isClosed = true;
-      cancelPoll();
+      life.abort();
+      cancelPoll?.();
       await tail.close();
     },
   };

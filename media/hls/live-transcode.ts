@@ -42,7 +42,9 @@ export function createLiveTranscode(options: {
     previous = segment;
     kept.push(segment.file);
     for (const file of kept.slice(0, -KEEP_SEGMENTS)) {
-      unlink(file).catch((error: unknown) => log.warn({ err: error, file }, 'an old live file could not be deleted'));
+      unlink(file).catch((error: unknown) =>
+        log.warn({ err: error, file }, 'an old live file could not be deleted'),
+      );
     }
     kept = kept.slice(-KEEP_SEGMENTS);
   };
@@ -87,7 +89,8 @@ export function createLiveTranscode(options: {
           if (setup === undefined) feed.write(each.init.bytes);
           setup = key;
           if (each.startAt !== undefined) offsetMs = each.startAt - each.fragment.startMs;
-          if (!feed.write(await upstream.fragment(each.number))) await Promise.race([once(feed, 'drain'), ended]);
+          if (!feed.write(await upstream.fragment(each.number)))
+            await Promise.race([once(feed, 'drain'), ended]);
           markRunning();
         }
         feed.end();

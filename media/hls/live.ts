@@ -53,7 +53,7 @@ export function createLiveHub(options: {
   const ready = new Map<string, Entry>();
   let serial = 0;
   let isClosed = false;
-  let cancelCheck = () => {};
+  let cancelCheck: (() => void) | undefined;
 
   const emptied = rm(dir, { recursive: true, force: true });
   /** A folder that no other pull of this hub uses, whatever characters an id has. */
@@ -93,12 +93,19 @@ export function createLiveHub(options: {
   const startTranscode = async (streamId: string): Promise<Entry> => {
     const running = [...ready.values()].filter((entry) => entry.variant === 'h264').length;
     if (running >= options.maxTranscodes) {
-      throw new MediaError('rejected', 'too many streams are being transcoded', { limit: options.maxTranscodes });
+      throw new MediaError('rejected', 'too many streams are being transcoded', {
+        limit: options.maxTranscodes,
+      });
     }
     const upstream = await open(streamId, 'original');
     const child = log.child({ streamId, variant: 'h264' });
     const transcode = createLiveTranscode({ upstream, dir: await newFolder(), clock, log: child });
-    const stream = createLiveStream({ source: transcode, failure: () => transcode.failure(), clock, log: child });
+    const stream = createLiveStream({
+      source: transcode,
+      failure: () => transcode.failure(),
+      clock,
+      log: child,
+    });
     const stop = async () => {
       await stream.close();
       await transcode.stop();
@@ -131,7 +138,9 @@ export function createLiveHub(options: {
   const check = () => {
     for (const [key, entry] of ready) {
       if (clock.monotonic() - entry.stream.usedAt() < options.idleMs) continue;
-      drop(key, entry).catch((error: unknown) => log.error({ err: error }, 'a live stream could not be stopped'));
+      drop(key, entry).catch((error: unknown) =>
+        log.error({ err: error }, 'a live stream could not be stopped'),
+      );
     }
     cancelCheck = clock.after(CHECK_MS, check);
   };
@@ -148,7 +157,7 @@ export function createLiveHub(options: {
       })),
     async close() {
       isClosed = true;
-      cancelCheck();
+      cancelCheck?.();
       await Promise.allSettled([emptied, ...entries.values()]);
       await Promise.all([...ready].map(([key, entry]) => drop(key, entry)));
     },

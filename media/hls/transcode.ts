@@ -6,12 +6,13 @@ import { errorFromStderr } from '../process/ffmpeg-errors.ts';
 import { runFfmpeg } from '../process/ffmpeg.ts';
 import { readBoxes } from './boxes.ts';
 import { readAt } from './fmp4.ts';
+import { words } from '../process/words.ts';
 
 /** Picture and speed of the H.264 that stands in for H.265: at most 1280 wide, no B-frames, so no reordering delay. */
 export const H264_FALLBACK: readonly string[] = [
-  ...['-map', '0:v:0', '-map', '0:a:0?', '-vf', "scale='min(1280,iw)':-2", '-pix_fmt', 'yuv420p'],
-  ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-crf', '26', '-threads', '2'],
-  ...['-sc_threshold', '0', '-g', '600'],
+  ...words("-map 0:v:0 -map 0:a:0? -vf scale='min(1280,iw)':-2 -pix_fmt yuv420p"),
+  ...words('-c:v libx264 -preset ultrafast -tune zerolatency -crf 26 -threads 2'),
+  ...words('-sc_threshold 0 -g 600'),
 ];
 
 /** A piece of a segment file to transcode: whole fragments, the first starting with a key frame. */
@@ -113,7 +114,8 @@ export function createChunkTranscoder(options: {
       }
       let job = jobs.get(key);
       if (!job || job.abort.signal.aborted) {
-        if (waiting.length >= WAITING_LIMIT) throw new MediaError('rejected', 'too many chunks wait to be transcoded');
+        if (waiting.length >= WAITING_LIMIT)
+          throw new MediaError('rejected', 'too many chunks wait to be transcoded');
         job = createJob(key, request);
         jobs.set(key, job);
         waiting.push(job);
@@ -139,8 +141,13 @@ export function createChunkTranscoder(options: {
 
 const sizeOf = (chunk: TranscodedChunk) => chunk.init.length + chunk.media.length;
 
-async function transcodeChunk(request: ChunkRequest, signal: AbortSignal, log: Log): Promise<TranscodedChunk> {
-  if (request.sizeBytes > CHUNK_LIMIT_BYTES) throw new MediaError('too-large', 'the chunk is too large to transcode');
+async function transcodeChunk(
+  request: ChunkRequest,
+  signal: AbortSignal,
+  log: Log,
+): Promise<TranscodedChunk> {
+  if (request.sizeBytes > CHUNK_LIMIT_BYTES)
+    throw new MediaError('too-large', 'the chunk is too large to transcode');
   const file = await open(request.file, 'r');
   let input: Buffer;
   try {
@@ -158,7 +165,11 @@ async function transcodeChunk(request: ChunkRequest, signal: AbortSignal, log: L
     write(part: Buffer, _encoding, done) {
       received += part.length;
       parts.push(part);
-      done(received > CHUNK_LIMIT_BYTES ? new MediaError('too-large', 'the transcoded chunk is too large') : null);
+      done(
+        received > CHUNK_LIMIT_BYTES
+          ? new MediaError('too-large', 'the transcoded chunk is too large')
+          : null,
+      );
     },
   });
   const end = await runFfmpeg(
@@ -169,9 +180,9 @@ async function transcodeChunk(request: ChunkRequest, signal: AbortSignal, log: L
           target: sink,
           options: [
             ...H264_FALLBACK,
-            ...['-c:a', 'copy', '-f', 'mp4', '-use_editlist', '0', '-video_track_timescale', '90000'],
-            ...['-avoid_negative_ts', 'make_non_negative'],
-            ...['-movflags', '+frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer'],
+            ...words('-c:a copy -f mp4 -use_editlist 0 -video_track_timescale 90000'),
+            ...words('-avoid_negative_ts make_non_negative'),
+            ...words('-movflags +frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer'),
           ],
         },
       ],
@@ -181,6 +192,7 @@ async function transcodeChunk(request: ChunkRequest, signal: AbortSignal, log: L
   const output = Buffer.concat(parts);
   const boxes = output.length > 0 ? readBoxes(output) : [];
   const firstMoof = boxes.find((box) => box.type === 'moof');
-  if (!firstMoof) throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the chunk could not be transcoded' });
+  if (!firstMoof)
+    throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the chunk could not be transcoded' });
   return { init: output.subarray(0, firstMoof.start), media: output.subarray(firstMoof.start) };
 }

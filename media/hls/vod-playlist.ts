@@ -41,13 +41,18 @@ export async function planVod<T extends FootageSegment>(
       const before = entries.at(-1);
       const hole = before ? entry.startAt - (before.startAt + before.durationMs) : 0;
       const isSame = before?.segment.runId === segment.runId && before.setupHash === entry.setupHash;
-      entries.push({ ...entry, isDiscontinuity: before !== undefined && (!isSame || Math.abs(hole) > GAP_MS) });
+      entries.push({
+        ...entry,
+        isDiscontinuity: before !== undefined && (!isSame || Math.abs(hole) > GAP_MS),
+      });
     }
   }
   return entries;
 }
 
-function groupPictures<T extends FootageSegment>(file: FootageFile<T>): Omit<VodEntry<T>, 'isDiscontinuity'>[] {
+function groupPictures<T extends FootageSegment>(
+  file: FootageFile<T>,
+): Omit<VodEntry<T>, 'isDiscontinuity'>[] {
   const groups: Omit<VodEntry<T>, 'isDiscontinuity'>[] = [];
   for (const fragment of file.fragments) {
     const { fromAt, toAt } = fragmentRange(file, fragment);

@@ -5,7 +5,11 @@ import { judgeProgress, type ProgressJudge } from './progress-judge.ts';
 function play(seconds: number, outTimeMs: (second: number) => number): ProgressJudge {
   let judge: ProgressJudge | undefined;
   for (let second = 0; second < seconds; second += 1) {
-    judge = judgeProgress(judge, { monotonicMs: second * 1000, outTimeMs: outTimeMs(second), frames: second * 25 });
+    judge = judgeProgress(judge, {
+      monotonicMs: second * 1000,
+      outTimeMs: outTimeMs(second),
+      frames: second * 25,
+    });
     if (judge.verdict !== 'ok') return judge;
   }
   if (!judge) throw new Error('nothing was played');
@@ -16,7 +20,10 @@ describe('progress judge', () => {
   it('is content with a steady stream, with a burst at its start, and with a late network', () => {
     expect(play(60, (second) => second * 1000).verdict).toBe('ok');
     expect(play(60, (second) => second * 1000 + Math.min(second, 2) * 4000).verdict).toBe('ok');
-    expect(play(60, (second) => (second > 20 && second < 28 ? 20_000 + (second - 20) * 150 : second * 1000)).verdict).toBe('ok');
+    expect(
+      play(60, (second) => (second > 20 && second < 28 ? 20_000 + (second - 20) * 150 : second * 1000))
+        .verdict,
+    ).toBe('ok');
   });
 
   it('sees a camera clock that leaps ahead', () => {

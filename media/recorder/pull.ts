@@ -65,7 +65,8 @@ export async function runPull(
 ): Promise<void> {
   const { source, dir, runId, segmentMs, stallMs, clock, log, signal } = options;
   const disk = await statfs(dir);
-  if (disk.bavail * disk.bsize < FREE_BYTES) throw new MediaError('no-space', 'less than 32 MB are free', { dir });
+  if (disk.bavail * disk.bsize < FREE_BYTES)
+    throw new MediaError('no-space', 'less than 32 MB are free', { dir });
   let offer: Offer;
   try {
     offer = await askForCodecs(source, signal, log);
@@ -126,7 +127,7 @@ export async function runPull(
     onProgress,
   });
 
-  let cancelTick = () => {};
+  let cancelTick: (() => void) | undefined;
   const tick = () => {
     const quietMs = clock.monotonic() - newsAt;
     if (quietMs > (newestKey === undefined ? stallMs + START_GRACE_MS : stallMs)) {
@@ -144,7 +145,7 @@ export async function runPull(
     if (!isMediaError(error)) throw error;
     cause ??= error;
   } finally {
-    cancelTick();
+    cancelTick?.();
     const hasJumped = judge !== undefined && judge.verdict !== 'ok';
     await writer.finish(hasJumped ? (soundKey ?? 0) + SOUND_SLACK_MS : undefined);
   }
@@ -170,7 +171,11 @@ async function askForCodecs(source: StreamSource, signal: AbortSignal, log: Log)
   }
   const encoding = media.find((medium) => medium.kind === 'video')?.encoding;
   const codec = encoding === 'H264' ? 'h264' : encoding === 'H265' ? 'h265' : undefined;
-  if (!codec) throw new MediaError('not-supported', `the stream's video is ${encoding ?? 'missing'}, not H.264 or H.265`);
+  if (!codec)
+    throw new MediaError(
+      'not-supported',
+      `the stream's video is ${encoding ?? 'missing'}, not H.264 or H.265`,
+    );
   const sound = media.find((medium) => medium.kind === 'audio')?.encoding;
   if (sound === undefined) return { codec, audio: 'none' };
   if (sound === 'MPEG4-GENERIC') return { codec, audio: 'copy' };

@@ -85,7 +85,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (keepSegments === undefined) return;
     kept.push(segment.file);
     for (const file of kept.slice(0, -keepSegments)) {
-      unlink(file).catch((error: unknown) => log.warn({ err: error, file }, 'an old live file could not be deleted'));
+      unlink(file).catch((error: unknown) =>
+        log.warn({ err: error, file }, 'an old live file could not be deleted'),
+      );
     }
     kept = kept.slice(-keepSegments);
   };
