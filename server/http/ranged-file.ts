@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '#api/errors.ts';
 
@@ -55,7 +56,8 @@ export async function sendRangedFile(
     const { start, end } = range ?? { start: 0, end: size - 1 };
     if (range) reply.status(206).header('content-range', `bytes ${start}-${end}/${size}`);
     reply.header('content-length', end - start + 1);
-    if (request.method === 'HEAD' || size === 0) return reply.send();
+    // An empty stream: without a payload Fastify would answer HEAD with a length of 0.
+    if (request.method === 'HEAD' || size === 0) return reply.send(Readable.from([]));
     const stream = createReadStream('', { fd: handle, start, end });
     isHandedOver = true;
     openNow += 1;
