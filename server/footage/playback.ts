@@ -58,7 +58,7 @@ export function createPlaybackService(options: {
   function makeRoom(sessionHash: string): void {
     for (const [key, session] of sessions) if (now() - session.usedAt > idleMs) sessions.delete(key);
     const own = [...sessions].filter(([, session]) => session.sessionHash === sessionHash);
-    const surplus = [...own.slice(0, Math.max(0, own.length - mostPerSession + 1))];
+    const surplus = own.slice(0, Math.max(0, own.length - mostPerSession + 1));
     if (surplus.length === 0 && sessions.size >= mostInAll) surplus.push(...[...sessions].slice(0, 1));
     for (const [key] of surplus) sessions.delete(key);
   }

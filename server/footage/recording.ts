@@ -155,8 +155,8 @@ export function createRecordingService(options: {
   async function sync(): Promise<void> {
     const wanted = await channels.listRecorded();
     const ids = new Set(wanted.map((facts) => facts.channelId));
-    for (const entry of [...entries.values()]) {
-      if (ids.has(entry.channelId)) continue;
+    const unwanted = [...entries.values()].filter((entry) => !ids.has(entry.channelId));
+    for (const entry of unwanted) {
       await stop(entry, 'recording-off');
       setFacts(entry, off);
       entries.delete(entry.channelId);

@@ -58,7 +58,7 @@ export function createRetentionRunner(options: {
   const undeletable = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<number> = Promise.resolve(0);
-  let isClosing = false;
+  const closing = new AbortController();
   let isStuck = false;
   let level: RoomVerdict['level'] = 'ok';
 
@@ -131,17 +131,18 @@ export function createRetentionRunner(options: {
     const isLookNeeded = toFreeBytes > 0 || (measured.oldestAt !== null && measured.oldestAt < cutoffAt);
     if (isLookNeeded) {
       const protections = await listProtections();
-      for (let last: Segment | undefined; !isClosing;) {
-        const page: Segment[] = await segments.listOldest(pageSize, last);
+      let page: Segment[] = await segments.listOldest(pageSize);
+      while (page.length > 0) {
         const candidates = page.filter((segment) => !undeletable.has(segment.id));
         for (const { segment, why } of decideRetention({ candidates, protections, cutoffAt, toFreeBytes })) {
+          if (closing.signal.aborted) return deleted.age + deleted.space;
           if (!(await remove(segment))) continue;
           deleted[why] += 1;
           toFreeBytes -= segment.sizeBytes;
         }
-        last = page.at(-1);
-        const isRestYoung = last !== undefined && last.startAt >= cutoffAt;
-        if (page.length < pageSize || (toFreeBytes <= 0 && isRestYoung)) break;
+        const last = page.at(-1);
+        const isRestYoung = last === undefined || last.startAt >= cutoffAt;
+        page = toFreeBytes <= 0 && isRestYoung ? [] : await segments.listOldest(pageSize, last);
       }
     }
     const count = deleted.age + deleted.space;
@@ -171,7 +172,7 @@ export function createRetentionRunner(options: {
   }
 
   function lookIn(delayMs: number): void {
-    if (isClosing) return;
+    if (closing.signal.aborted) return;
     clearTimeout(timer);
     timer = setTimeout(() => {
       look().then(
@@ -194,7 +195,7 @@ export function createRetentionRunner(options: {
     look,
     status,
     async close() {
-      isClosing = true;
+      closing.abort();
       unsubscribe();
       clearTimeout(timer);
       await looking.catch((error: unknown) => log.debug({ err: error }, 'the last look of retention failed'));

@@ -123,12 +123,23 @@ export async function writeRecording(spec: RecordingSpec): Promise<ClosedSegment
         ];
   const output = segmentOutput({ dir, runId, segmentMs: segmentSeconds * 1000, codec });
   await run('ffmpeg', [
-    ...['-hide_banner', '-loglevel', 'error', '-y', '-copyts'],
-    ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${fixtureFps}:duration=${seconds}`],
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-y',
+    '-copyts',
+    '-f',
+    'lavfi',
+    '-i',
+    `testsrc2=size=${size}:rate=${fixtureFps}:duration=${seconds}`,
     ...(spec.hasAudio
       ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=8000:duration=${seconds}`]
       : []),
-    ...['-map', '0:v:0', ...encoder, '-pix_fmt', 'yuv420p'],
+    '-map',
+    '0:v:0',
+    ...encoder,
+    '-pix_fmt',
+    'yuv420p',
     ...(spec.hasAudio ? ['-map', '1:a:0', '-c:a', 'aac', '-b:a', '32k'] : ['-an']),
     ...output.options,
     output.target,
@@ -155,8 +166,16 @@ export async function decodeFrames(
   const { stdout, stderr } = await run(
     'ffprobe',
     [
-      ...['-v', 'error', ...options, '-select_streams', 'v:0'],
-      ...['-show_entries', 'frame=best_effort_timestamp_time:stream=codec_name', '-of', 'json', source],
+      '-v',
+      'error',
+      ...options,
+      '-select_streams',
+      'v:0',
+      '-show_entries',
+      'frame=best_effort_timestamp_time:stream=codec_name',
+      '-of',
+      'json',
+      source,
     ],
     { maxBuffer: 64_000_000 },
   );
