@@ -1,6 +1,6 @@
 import { clip, gapsBetween, isOverlapping, mergeSpans, type SpanMs } from './spans.ts';
 
-/** Two segments closer than this are one stretch: cameras jitter, and a run joins its files within a frame or two. */
+/** Two segments closer than this are one stretch, and a shorter hole at an end of the range is none: cameras jitter. */
 export const continuousToleranceMs = 1_500;
 /** The newest fragment is written about one GOP late; a missing stretch this short up to now is no gap. */
 const liveEdgeMs = 15_000;
@@ -53,6 +53,7 @@ export function buildTimeline(facts: TimelineFacts): TimelineParts {
   return {
     spans,
     gaps: gaps
+      .filter((gap) => gap.toAt - gap.fromAt > continuousToleranceMs)
       .filter((gap) => !(isRecordingNow && gap.toAt === now && gap.toAt - gap.fromAt <= liveEdgeMs))
       .flatMap((gap) => splitByRemovals(gap, facts.removals))
       .map((gap) => ({ ...gap, cause: gap.cause ?? causeFromRuns(gap, facts.runs) })),
