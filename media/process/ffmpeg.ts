@@ -210,8 +210,6 @@ const toInteger = (text: string | undefined) =>
   text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
 
 function readProgress(block: Readonly<Record<string, string>>): FfmpegProgress {
-  const number = (text: string | undefined) =>
-    text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
   const progress: FfmpegProgress = {};
   const [frames, micros, sizeBytes] = [block.frame, block.out_time_us, block.total_size].map(toInteger);
   if (frames !== undefined) progress.frames = frames;
