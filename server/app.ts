@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Knex } from 'knex';
 import { registerAuditRoutes } from './auth/audit-routes.ts';
+import { can } from './auth/permissions.ts';
 import { createAuditTrail } from './auth/audit-trail.ts';
 import { createSessionCookie } from './auth/cookie.ts';
 import { ensureFirstAdmin } from './auth/first-admin.ts';
@@ -20,14 +23,28 @@ import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { onvif, type OnvifPort } from './devices/onvif-port.ts';
 import { createDeviceParts } from './devices/parts.ts';
+import type { ChannelStates } from './devices/views.ts';
 import { createEventBus } from './events/bus.ts';
 import { registerEventRoutes } from './events/routes.ts';
+import type { ChannelSource } from './footage/channel-source.ts';
+import { exportJobKind } from './footage/export-runner.ts';
+import { createFootageParts } from './footage/parts.ts';
+import { createLook } from './health/look.ts';
+import { registerHealthRoutes } from './health/routes.ts';
+import { createHealthService } from './health/service.ts';
+import { createHealthStore } from './health/store.ts';
 import { installGuard, type Authenticate } from './http/guard.ts';
 import { createHttpServer, serveWeb } from './http/server.ts';
 import { loadOrMakeCertificate } from './http/tls.ts';
 import { createJobService } from './jobs/service.ts';
 import { createJobStore } from './jobs/store.ts';
+import { registerLiveRoutes } from './live/routes.ts';
+import { createLiveService } from './live/service.ts';
 import type { Logger } from './log.ts';
+import { systemClock } from '#media/clock.ts';
+import { createLiveHub } from '#media/hls/live.ts';
+import { readToolVersions } from '#media/process/tools.ts';
+import { checkWorker, workerBinPath } from '#media/sfu/worker.ts';
 import { registerSettingsRoutes } from './settings/routes.ts';
 import { createSettingsService, defaultSettings } from './settings/service.ts';
 import { createMetrics, measureRequests } from './system/metrics.ts';
@@ -35,6 +52,9 @@ import { registerSystemRoutes } from './system/routes.ts';
 import { registerPlaceRoutes } from './sites/routes.ts';
 import { createPlaceService } from './sites/service.ts';
 import { createPlaceStore } from './sites/store.ts';
+import { registerTicketRoutes } from './tickets/routes.ts';
+import { createTicketService } from './tickets/service.ts';
+import { createTicketStore } from './tickets/store.ts';
 import { createSystemService, type PartCheck } from './system/service.ts';
 
 /** What a test replaces; everything else is the real thing. */
@@ -45,6 +65,7 @@ export interface Overrides {
   readonly onvif?: OnvifPort;
   /** Told of every route as it is added, so that a test can look at them all. */
   readonly onRoute?: (route: RouteOptions) => void;
+  readonly channels?: ChannelSource;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -64,6 +85,14 @@ const sweepIntervalMs = 3_600_000;
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
+
+/** @throws Error naming what is not installed */
+async function checkFfmpeg(): Promise<string> {
+  const versions = await readToolVersions();
+  const missing = Object.entries(versions).filter(([, version]) => version === undefined);
+  if (missing.length > 0) throw new Error(`not installed: ${missing.map(([name]) => name).join(', ')}`);
+  return versions.ffmpeg ?? '';
+}
 
 /**
  * Constructs and wires every part: the only place that does.
@@ -142,34 +171,106 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
 
   const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
   registerPlaceRoutes(http, { places });
+  const states: ChannelStates = {
+    healthOf: (id) => health.viewOf(id),
+    recordingOf: (id) => footage.recording.recordingOf(id),
+  };
   const devices = await createDeviceParts({
-    ...{ db, bus, audit, secrets: secretBox, now, log },
+    ...{ db, bus, audit, secrets: secretBox, now, log, states },
     onvif: overrides.onvif ?? onvif,
     networks: () => settings.current().network.cameraNetworks,
     hasPlace: async (id) => (await places.find(id)) !== undefined,
-    states: {
-      healthOf: () => ({ state: 'unknown', reason: null, sinceAt: null }),
-      recordingOf: () => ({ state: 'off', cause: null }),
-    },
   });
   closers.push(() => devices.close());
   devices.registerRoutes(http);
 
+  const channels = overrides.channels ?? devices.cameras;
+  const footage = createFootageParts({
+    config,
+    db,
+    bus,
+    audit,
+    settings,
+    channels,
+    metrics,
+    now,
+    log: log.child({ component: 'footage' }),
+  });
+
+  const watched = () =>
+    devices.register
+      .list()
+      .filter((device) => device.isEnabled)
+      .flatMap((device) =>
+        device.channels.map(({ id, name }) => ({ channelId: id, deviceId: device.id, name })),
+      );
+  const tickets = createTicketService({
+    db,
+    store: createTicketStore(db),
+    findChannel: (id) => watched().find((channel) => channel.channelId === id),
+    async listAssignees() {
+      const everybody = await users.list();
+      return everybody.filter((user) => user.isActive && can(user.role, 'tickets.edit'));
+    },
+    audit,
+    bus,
+    siteTimeZone: config.siteTimeZone,
+    now,
+  });
+  registerTicketRoutes(http, { tickets });
+  const healthLog = log.child({ component: 'health' });
+  const health = await createHealthService({
+    ...{ db, settings, bus, now, tickets },
+    store: createHealthStore(db),
+    listWatched: watched,
+    look: createLook({
+      channels,
+      recorderOf: footage.recording.recorderOf,
+      clock: { ...systemClock, now },
+      log: healthLog,
+    }),
+    log: healthLog,
+  });
+  closers.push(() => health.close());
+  registerHealthRoutes(http, { health });
+
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [],
-    kinds: [],
+    handlers: [footage.handlers],
+    kinds: [exportJobKind],
+    onEnd: footage.onJobEnd,
     now,
     log: log.child({ component: 'jobs' }),
   });
   closers.push(() => jobs.close());
+  closers.push(() => footage.close());
+  footage.registerRoutes(http, jobs);
+  const live = createLiveService({
+    makeHub: (getTarget) =>
+      createLiveHub({
+        getTarget,
+        dir: join(config.cacheDir, 'live'),
+        idleMs: 20_000,
+        maxTranscodes: availableParallelism(),
+        clock: { ...systemClock, now },
+        log: log.child({ component: 'live' }),
+      }),
+    channels,
+    recording: footage.recording,
+    audit,
+    now,
+  });
+  closers.push(() => live.close());
+  registerLiveRoutes(http, { live, now });
 
   const system = createSystemService({
     db,
     recordingsDir: config.recordingsDir,
     version,
-    ffmpeg: overrides.checks?.ffmpeg ?? (async () => 'unknown'),
-    worker: overrides.checks?.worker ?? (async () => 'unknown'),
+    ffmpeg: overrides.checks?.ffmpeg ?? checkFfmpeg,
+    worker:
+      overrides.checks?.worker ??
+      (async () => (await checkWorker(workerBinPath({ MEDIASOUP_WORKER_BIN: config.workerBin }))).version),
   });
   registerSystemRoutes(http, { system, metrics });
   await serveWeb(http, config.webDir);
@@ -180,8 +281,10 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     db,
     oneTimePassword,
     async start() {
+      await footage.start(jobs);
       await jobs.start();
       devices.start();
+      health.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { dialectOf, lockByName, type Db, type Dialect } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
+import * as footage from './migrations/0002-footage.ts';
 
 /** One forward step. Never edited once released: a change is a new step. */
 export interface Migration {
@@ -9,7 +10,10 @@ export interface Migration {
 }
 
 /** All steps in order. */
-export const migrations: readonly Migration[] = [{ name: '0001-foundation', up: foundation.up }];
+export const migrations: readonly Migration[] = [
+  { name: '0001-foundation', up: foundation.up },
+  { name: '0002-footage', up: footage.up },
+];
 
 /** The database was written by a newer program than this one; starting could damage it. */
 export class NewerDatabaseError extends Error {

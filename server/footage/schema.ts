@@ -53,13 +53,30 @@ export type ExportRequest = Static<typeof ExportRequest>;
 export const ExportResult = Shape({
   durationMs: Type.Number(),
   leadMs: Type.Number({ description: 'Footage before the asked start, back to its key frame' }),
+  tailMs: Type.Number({
+    description: 'Footage after the asked end: the last group of pictures is kept whole',
+  }),
   covered: Type.Array(Span),
   gaps: Type.Array(Span),
   frameCount: Type.Integer(),
   videoCodec: Type.String(),
   hasAudio: Type.Boolean(),
   isDecodable: Type.Boolean(),
+  files: Type.Array(
+    Shape({
+      fileName: Type.String(),
+      sizeBytes: Type.Integer(),
+      sha256: Type.String(),
+      durationMs: Type.Number(),
+    }),
+    {
+      description:
+        'More than one where the camera changed codec or picture size; ask for the others with ?part=2 …',
+    },
+  ),
 });
+export const ExportFileQuery = Shape({ part: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })) });
+export type ExportResult = Static<typeof ExportResult>;
 export const ExportState = OneOf(['queued', 'running', 'ready', 'failed', 'cancelled']);
 export const Export = Shape({
   id: Id,
