@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isIPv4 } from 'node:net';
+import { passwordProblem } from './auth/password-rules.ts';
+import { cidrPattern } from './settings/schema.ts';
 
 /** Everything the process takes from its environment, checked and frozen. Thresholds that a person edits are rows (server/settings). */
 export interface Config {
@@ -74,15 +75,12 @@ export function loadConfig(env: Env): Config {
   }
   const networks = (env.CAMERA_NETWORKS ?? '').split(',').map((part) => part.trim());
   const cameraNetworks = networks.filter((part) => part !== '');
-  for (const block of cameraNetworks) {
-    const [address = '', bits = '', ...rest] = block.split('/');
-    const width = Number(bits);
-    if (!isIPv4(address) || rest.length > 0 || !/^\d+$/.test(bits) || width > 32)
+  for (const block of cameraNetworks)
+    if (!new RegExp(cidrPattern).test(block))
       problems.push(`CAMERA_NETWORKS: "${block}" is not an IPv4 block such as 10.20.0.0/16`);
-  }
   const adminPassword = env.ADMIN_PASSWORD || undefined;
-  if (adminPassword !== undefined && adminPassword.length < 8)
-    problems.push('ADMIN_PASSWORD: must have at least 8 characters');
+  if (adminPassword !== undefined && passwordProblem(adminPassword, 'admin'))
+    problems.push('ADMIN_PASSWORD: must have at least 10 characters and not be a common password');
   const dataDir = resolve(env.DATA_DIR || './data');
   const databaseUrl = env.DATABASE_URL || `sqlite:${join(dataDir, 'weian.db')}`;
   if (!/^(sqlite:|postgres(ql)?:\/\/)/.test(databaseUrl))

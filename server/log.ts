@@ -5,7 +5,19 @@ import type { Config } from './config.ts';
 /** The server's logger: JSON lines on stdout, one child per component (`log.child({ component: 'health' })`). */
 export type { Logger };
 
-const secretKeys = ['password', 'passwordHash', 'secret', 'token', 'cookie', 'authorization', 'csrfToken'];
+const secretKeys = [
+  'password',
+  'currentPassword',
+  'newPassword',
+  'adminPassword',
+  'oneTimePassword',
+  'passwordHash',
+  'secret',
+  'token',
+  'cookie',
+  'authorization',
+  'csrfToken',
+];
 
 /**
  * Makes the root logger. Values under secret keys, at the top or one or two levels down, print as `***`; URLs in messages and

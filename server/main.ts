@@ -1,6 +1,10 @@
+import { networkInterfaces } from 'node:os';
 import { buildApp } from './app.ts';
-import { ConfigError, loadConfig } from './config.ts';
+import { firstAdminName } from './auth/first-admin.ts';
+import { SecretKeyError } from './auth/secret-box.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
 import { NewerDatabaseError } from './db/migrate.ts';
+import { CertificateError } from './http/tls.ts';
 import { createLogger } from './log.ts';
 
 /** Process entry: configuration → parts → listen; SIGTERM and SIGINT close everything in reverse order. */
@@ -27,10 +31,38 @@ async function main(): Promise<void> {
   await weian.start();
   await weian.http.listen({ host: config.host, port: config.port });
   log.info({ port: config.port, tls: config.isTlsOn }, 'listening');
+  if (weian.oneTimePassword !== undefined) showFirstPassword(weian.oneTimePassword, addressesOf(config));
+}
+
+/** Said once, to whoever stands at the server; neither the log nor the database has it. */
+function showFirstPassword(password: string, addresses: readonly string[]): void {
+  const lines = [
+    '',
+    '首次登录 / First log-in',
+    ...addresses.map((address) => `  地址 address     ${address}`),
+    `  用户名 user name  ${firstAdminName}`,
+    `  密码 password    ${password}`,
+    '此密码只显示一次，首次登录后须修改。The password is shown once and must be changed at the first log-in.',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Where a browser reaches the console; every address of this machine when it listens on all. */
+function addressesOf({ host, port, isTlsOn }: Config): string[] {
+  const isOnAll = host === '0.0.0.0' || host === '::';
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const reachable = own.filter((entry) => entry.family === 'IPv4' && !entry.internal);
+  const hosts = isOnAll ? ['localhost', ...reachable.map((entry) => entry.address)] : [host];
+  return hosts.map((name) => `${isTlsOn ? 'https' : 'http'}://${name}:${port}`);
 }
 
 main().catch((error: unknown) => {
-  const isExpected = error instanceof ConfigError || error instanceof NewerDatabaseError;
-  process.stderr.write(`${isExpected ? error.message : String((error as Error)?.stack ?? error)}\n`);
+  const isExpected = [ConfigError, NewerDatabaseError, SecretKeyError, CertificateError].some(
+    (kind) => error instanceof kind,
+  );
+  process.stderr.write(
+    `${isExpected ? (error as Error).message : String((error as Error)?.stack ?? error)}\n`,
+  );
   process.exit(1);
 });

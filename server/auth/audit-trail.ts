@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Knex } from 'knex';
-import { toWire, type Now } from '#api/clock.ts';
-import { dialectOf, type Db } from '#api/db/database.ts';
+import { fromWire, toWire, type Now } from '#api/clock.ts';
+import { lockByName, type Db } from '#api/db/database.ts';
 import type { Principal } from '#api/http/guard.ts';
-import type { AuditEntry } from './schema.ts';
+import type { AuditEntry, AuditPage, AuditQuery } from './schema.ts';
 
 /** One thing a person or the system did. `detail` is JSON-safe and never holds a secret. */
 export interface AuditFact {
@@ -36,8 +36,8 @@ export interface AuditRow {
 
 /** What stands before the first row. */
 export const genesisHash = '0'.repeat(64);
-/** Any number will do as long as nothing else in this database uses it for an advisory lock. */
-const chainLock = 7_202_411;
+const pageRows = 1000;
+const defaultLimit = 100;
 
 /** SHA-256 (hex) over every field of `row` but `hash`, in this fixed order, as one JSON array. */
 export function hashOf(row: Omit<AuditRow, 'hash'>): string {
@@ -58,11 +58,14 @@ export function hashOf(row: Omit<AuditRow, 'hash'>): string {
   return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
 }
 
+/** What a walk along the chain found. `checked` counts the good rows before the first bad one. */
 export interface ChainCheck {
   readonly isIntact: boolean;
   readonly checked: number;
   readonly firstBadSeq: number | null;
-  readonly problem: string | null;
+  readonly problem: 'row-missing' | 'row-misplaced' | 'row-changed' | null;
+  /** Hash of the last good row: whoever notes it can later tell whether the end of the chain was cut off. */
+  readonly lastHash: string;
 }
 
 export interface AuditTrail {
@@ -73,12 +76,14 @@ export interface AuditTrail {
    * noted an earlier last hash, which is why the hash is shown in the console.
    */
   verify(): Promise<ChainCheck>;
+  /** The newest rows first, at most `limit` (100 unless told), those before `beforeSeq` if given. `actor` is part of a name, or an id. */
+  list(query: AuditQuery): Promise<AuditPage>;
 }
 
 /** The append-only trail: each row carries the hash of the one before. The database refuses updates and deletes by trigger. */
 export function createAuditTrail({ db, now }: { db: Knex; now: Now }): AuditTrail {
   async function append(fact: AuditFact, trx: Db): Promise<void> {
-    if (dialectOf(db) === 'postgres') await trx.raw('SELECT pg_advisory_xact_lock(?)', [chainLock]);
+    await lockByName(trx, 'audit-chain');
     const last: Pick<AuditRow, 'seq' | 'hash'> | undefined = await trx('audit_entries')
       .select('seq', 'hash')
       .orderBy('seq', 'desc')
@@ -104,26 +109,53 @@ export function createAuditTrail({ db, now }: { db: Knex; now: Now }): AuditTrai
   return {
     record: (fact, trx) => (trx ? append(fact, trx) : db.transaction((own) => append(fact, own))),
 
+    async list({ beforeSeq, limit = defaultLimit, action, actor, subjectId, from, to }) {
+      const query = db<AuditRow>('audit_entries')
+        .orderBy('seq', 'desc')
+        .limit(limit + 1);
+      if (beforeSeq !== undefined) query.where('seq', '<', beforeSeq);
+      if (action !== undefined) query.where('action', action);
+      if (subjectId !== undefined) query.where('subject_id', subjectId);
+      if (from !== undefined) query.where('at', '>=', fromWire(from));
+      if (to !== undefined) query.where('at', '<', fromWire(to));
+      if (actor !== undefined) {
+        const part = `%${actor.toLowerCase().replace(/[\\%_]/g, String.raw`\$&`)}%`;
+        query.where((either) =>
+          either.where('actor_id', actor).orWhereRaw(String.raw`lower(actor_name) LIKE ? ESCAPE '\'`, [part]),
+        );
+      }
+      const rows: AuditRow[] = await query;
+      const page = rows.slice(0, limit);
+      return {
+        entries: page.map(toAuditEntry),
+        nextBeforeSeq: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
+      };
+    },
+
     async verify() {
       let prevHash = genesisHash;
       let seq = 0;
-      const bad = (problem: string): ChainCheck => ({
+      const bad = (problem: ChainCheck['problem']): ChainCheck => ({
         isIntact: false,
         checked: seq,
         firstBadSeq: seq + 1,
         problem,
+        lastHash: prevHash,
       });
       for (;;) {
-        const rows: AuditRow[] = await db('audit_entries').where('seq', '>', seq).orderBy('seq').limit(1000);
+        const query = db<AuditRow>('audit_entries').orderBy('seq').limit(pageRows);
+        if (seq > 0) query.where('seq', '>', seq); // the first page has no lower end: a row put before number 1 shows too
+        const rows: AuditRow[] = await query;
         for (const row of rows) {
-          if (row.seq !== seq + 1) return bad('a row is missing');
-          if (row.prev_hash !== prevHash) return bad('the row does not follow the one before it');
+          if (row.seq !== seq + 1) return bad('row-missing');
+          if (row.prev_hash !== prevHash) return bad('row-misplaced');
           const { hash, ...rest } = row;
-          if (hashOf(rest) !== hash) return bad('the row was changed');
+          if (hashOf(rest) !== hash) return bad('row-changed');
           prevHash = hash;
           seq = row.seq;
         }
-        if (rows.length < 1000) return { isIntact: true, checked: seq, firstBadSeq: null, problem: null };
+        if (rows.length < pageRows)
+          return { isIntact: true, checked: seq, firstBadSeq: null, problem: null, lastHash: prevHash };
       }
     },
   };

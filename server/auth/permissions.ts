@@ -11,6 +11,7 @@ export const permissions = [
   'devices.edit',
   'discovery.run',
   'live.view',
+  'live.control', // moving a camera: turning it away is not for everybody who may look
   'footage.view',
   'footage.export',
   'footage.hold',
@@ -35,6 +36,7 @@ export const permissionsByRole: Readonly<Record<Role, readonly Permission[]>> = 
   security: [
     ...lookAround,
     'live.view',
+    'live.control',
     'footage.view',
     'footage.export',
     'footage.hold',
@@ -47,6 +49,7 @@ export const permissionsByRole: Readonly<Record<Role, readonly Permission[]>> = 
     'devices.edit',
     'discovery.run',
     'live.view',
+    'live.control',
     'footage.view',
     'health.check',
     'tickets.edit',

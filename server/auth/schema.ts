@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Id, Instant, OneOf, OrNull, Shape } from '#api/http/schema.ts';
+import { Cidr } from '#api/settings/schema.ts';
 import { permissions, roles } from './permissions.ts';
 
 export const Locale = OneOf(['zh-CN', 'en']);
@@ -30,25 +31,29 @@ export type Session = Static<typeof Session>;
 /** What a visitor may know before logging in. */
 export const Welcome = Shape({
   hospitalName: Type.String(),
-  isFirstRun: Type.Boolean({ description: 'No administrator has a password yet: show the first-run page' }),
+  isFirstRun: Type.Boolean({
+    description: 'The first-run page is still to be done: an administrator sees it after logging in',
+  }),
   version: Type.String(),
   certificateFingerprint: OrNull(Type.String()),
 });
 export type Welcome = Static<typeof Welcome>;
 
-/** First run: only while no user exists, and only with the set-up code printed on the server's console. */
+/**
+ * The first-run page, by the first administrator once logged in. To leave it for good without doing it: `PATCH /api/settings` with
+ * `setup.isDone` true.
+ */
 export const FirstRunRequest = Shape({
-  setupCode: Type.String({ minLength: 1, maxLength: 64 }),
   hospitalName: Type.String({ minLength: 1, maxLength: 80 }),
-  username: Username,
-  displayName: Type.String({ minLength: 1, maxLength: 60 }),
-  password: Password,
-  cameraNetworks: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 64 }),
+  cameraNetworks: Type.Array(Cidr, { maxItems: 64 }),
+  newPassword: Type.Optional(Password), // wanted while the session says mustChangePassword, else as one likes
 });
 export type FirstRunRequest = Static<typeof FirstRunRequest>;
 
 export const ChangeOwnPassword = Shape({ currentPassword: Password, newPassword: Password });
+export type ChangeOwnPassword = Static<typeof ChangeOwnPassword>;
 export const ChangeOwnProfile = Shape({ locale: Locale });
+export type ChangeOwnProfile = Static<typeof ChangeOwnProfile>;
 
 export const User = Shape({
   id: Id,
@@ -58,7 +63,7 @@ export const User = Shape({
   locale: Locale,
   isActive: Type.Boolean(),
   mustChangePassword: Type.Boolean(),
-  isLocked: Type.Boolean(),
+  isLocked: Type.Boolean({ description: 'Locked for a while after too many wrong passwords' }),
   createdAt: Instant,
   lastLoginAt: OrNull(Instant),
 });
@@ -110,10 +115,16 @@ export const AuditQuery = Shape({
   to: Type.Optional(Instant),
 });
 export type AuditQuery = Static<typeof AuditQuery>;
+/** Newest first. `nextBeforeSeq` asks for the next page; null: this was the last. */
 export const AuditPage = Shape({ entries: Type.Array(AuditEntry), nextBeforeSeq: OrNull(Type.Integer()) });
+export type AuditPage = Static<typeof AuditPage>;
 export const AuditCheck = Shape({
   isIntact: Type.Boolean(),
   checked: Type.Integer(),
   firstBadSeq: OrNull(Type.Integer()),
-  problem: OrNull(Type.String()),
+  problem: OrNull(OneOf(['row-missing', 'row-misplaced', 'row-changed'])),
+  lastHash: Type.String({
+    description: 'Note it: a chain cut off at its end shows only against an earlier note',
+  }),
 });
+export type AuditCheck = Static<typeof AuditCheck>;

@@ -28,6 +28,7 @@ export function openDatabase(url: string): Knex {
       client: 'sqlite3',
       connection: { filename },
       useNullAsDefault: true,
+      compileSqlOnError: false, // an error's text would carry every bound value into the log
       pool: {
         min: 1,
         max: 1,
@@ -44,10 +45,19 @@ export function openDatabase(url: string): Knex {
       acquireConnectionTimeout: 30_000,
     });
   }
-  return knexFactory({ client: 'pg', connection: url, pool: { min: 0, max: 10 } });
+  return knexFactory({ client: 'pg', connection: url, compileSqlOnError: false, pool: { min: 0, max: 10 } });
 }
 
-/** Runs `work` in a transaction, or in the one handed in. */
+/** Runs `work` in a transaction, or in a nested one of the transaction handed in. */
 export function inTransaction<T>(db: Db, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   return db.transaction(work);
+}
+
+/**
+ * Makes other transactions that lock the same `name` wait until this one ends. SQLite needs nothing: its one connection already lets one
+ * transaction in at a time.
+ */
+export async function lockByName(trx: Db, name: string): Promise<void> {
+  if (dialectOf(trx) === 'postgres')
+    await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [name]);
 }

@@ -64,10 +64,17 @@ export const Device = Shape({
   warnings: Type.Array(Type.String()),
   placeId: OrNull(Id),
   lastSeenAt: OrNull(Instant),
+  removedAt: OrNull(
+    Type.String({ format: 'date-time', description: 'Out of the register since; kept for its footage' }),
+  ),
   channels: Type.Array(Channel),
 });
 export type Device = Static<typeof Device>;
 export const DeviceList = Shape({ devices: Type.Array(Device) });
+/** `removed=true`: instead of the register, the devices taken out of it whose footage is still kept. */
+export const DeviceListQuery = Shape({ removed: Type.Optional(Type.Boolean()) });
+/** `hidden`: it has footage, so it is only switched off and out of sight; the footage goes by its own rules. */
+export const RemovedDevice = Shape({ how: OneOf(['hidden', 'deleted']) });
 
 export const DeviceChange = Type.Partial(
   Shape({
@@ -201,11 +208,13 @@ export const RegisterResult = Shape({
   registered: Type.Array(Shape({ findingId: Id, deviceId: Id })),
   failed: Type.Array(Shape({ findingId: Id, code: Type.String(), reason: Type.String() })),
 });
+export type RegisterResult = Static<typeof RegisterResult>;
 
-/** Moves a camera; velocities -1..1. The device stops by itself after `timeoutMs`. */
+/** Moves a camera; velocities -1..1, all zero stops it. It stops by itself after `timeoutMs`. */
 export const PtzMove = Shape({
   pan: Type.Number({ minimum: -1, maximum: 1 }),
   tilt: Type.Number({ minimum: -1, maximum: 1 }),
   zoom: Type.Number({ minimum: -1, maximum: 1 }),
   timeoutMs: Type.Integer({ minimum: 100, maximum: 10_000 }),
 });
+export type PtzMove = Static<typeof PtzMove>;

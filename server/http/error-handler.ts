@@ -55,7 +55,7 @@ export function installErrorHandler(app: FastifyInstance): void {
   });
   app.setErrorHandler((error, request, reply) => {
     const known = toAppError(error);
-    if (known.status >= 500) request.log.error({ err: error, cause: known.cause }, 'request failed');
+    if (known.status >= 500) request.log.error({ err: error, code: known.code }, 'request ended in an error');
     return reply.status(known.status).send(bodyOf(known, request));
   });
   app.setNotFoundHandler((request, reply) => {

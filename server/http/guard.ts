@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { can, type Permission, type Role } from '#api/auth/permissions.ts';
-import { AppError } from '#api/errors.ts';
+import { AppError, type ErrorCode } from '#api/errors.ts';
 
 /** The person behind a request. */
 export interface Principal {
@@ -13,13 +13,19 @@ export interface Principal {
   readonly mustChangePassword: boolean;
 }
 
-/** Finds who asks, from the session cookie. Returns undefined for nobody; never throws for a bad cookie. */
-export type Authenticate = (request: FastifyRequest) => Promise<Principal | undefined>;
-/** Told of every refused request, so that the trail shows who tried what. */
+/**
+ * Finds who asks, from the session cookie. Returns undefined for nobody; never throws for a bad cookie. With `isActivity` false (a
+ * look by the program itself) the session's idle clock runs on.
+ */
+export type Authenticate = (
+  request: FastifyRequest,
+  options?: { isActivity?: boolean },
+) => Promise<Principal | undefined>;
+/** Told of every request refused to somebody logged in, so that the trail shows who tried what. */
 export type OnDenied = (
   request: FastifyRequest,
   principal: Principal,
-  permission: Permission,
+  refused: { readonly code: ErrorCode; readonly permission: Permission },
 ) => Promise<void>;
 
 declare module 'fastify' {
@@ -59,18 +65,23 @@ export function installGuard(
       throw new Error(`Route ${String(route.method)} ${route.url} names no permission and is not public`);
   });
   app.addHook('onRequest', async (request: FastifyRequest, _reply: FastifyReply) => {
-    const { permission, isPublic, isOpenBeforePasswordChange } = request.routeOptions.config;
+    const { permission, isPublic } = request.routeOptions.config;
     if (isPublic || !permission) return;
     const principal = await authenticate(request);
     if (!principal) throw new AppError('auth.required');
     request.principal = principal;
-    if (!safeMethods.has(request.method) && request.headers['x-csrf-token'] !== principal.csrfToken)
-      throw new AppError('auth.csrf');
-    if (principal.mustChangePassword && !isOpenBeforePasswordChange)
-      throw new AppError('auth.must-change-password');
-    if (!can(principal.role, permission)) {
-      await onDenied(request, principal, permission);
-      throw new AppError('auth.forbidden');
+    const code = refusal(request, principal);
+    if (code) {
+      await onDenied(request, principal, { code, permission });
+      throw new AppError(code);
     }
   });
+}
+
+function refusal(request: FastifyRequest, principal: Principal): ErrorCode | undefined {
+  const { permission, isOpenBeforePasswordChange } = request.routeOptions.config;
+  if (!safeMethods.has(request.method) && request.headers['x-csrf-token'] !== principal.csrfToken)
+    return 'auth.csrf';
+  if (principal.mustChangePassword && !isOpenBeforePasswordChange) return 'auth.must-change-password';
+  return permission && can(principal.role, permission) ? undefined : 'auth.forbidden';
 }

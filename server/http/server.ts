@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -7,7 +7,7 @@ import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import websocket from '@fastify/websocket';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance, type RouteOptions } from 'fastify';
 import type { Logger } from '#api/log.ts';
 import { newId } from '#api/db/ids.ts';
 import { installErrorHandler } from './error-handler.ts';
@@ -15,17 +15,25 @@ import type { TlsMaterial } from './tls.ts';
 
 const maxBodyBytes = 2_000_000;
 
+export interface HttpServerOptions {
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsMaterial | undefined;
+  /** Of this program, for the API description. */
+  readonly version: string;
+  readonly onRoute?: ((route: RouteOptions) => void) | undefined;
+}
+
 /**
  * The bare HTTP(S) server: limits, security headers, cookies, socket support, error bodies and API description; no route of its own
  * but `/api/openapi.json`.
  */
 export async function createHttpServer(
   log: Logger,
-  { tls, version }: { tls: TlsMaterial | undefined; version: string },
+  { tls, version, onRoute }: HttpServerOptions,
 ): Promise<FastifyInstance> {
   const common = {
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }), // ours is below
     bodyLimit: maxBodyBytes,
     genReqId: newId,
     requestTimeout: 60_000,
@@ -35,7 +43,9 @@ export async function createHttpServer(
     ? fastify({ ...common, https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } })
     : fastify(common)) as unknown as FastifyInstance;
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  if (onRoute) app.addHook('onRoute', onRoute);
   installErrorHandler(app);
+  logRequests(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -70,21 +80,33 @@ export async function createHttpServer(
   return app;
 }
 
+/** One line a request, at debug, since a wall of live pictures asks many times a second; a failure of ours is a warning. */
+function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      method: request.method,
+      url: request.url,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      userId: request.principal?.userId,
+    };
+    if (reply.statusCode >= 500) request.log.warn(fields, 'request failed');
+    else request.log.debug(fields, 'request');
+  });
+}
+
 /** Serves the built console; unknown paths outside `/api` get its page, which does its own routing. */
 export async function serveWeb(app: FastifyInstance, webDir: string): Promise<void> {
   if (!existsSync(join(webDir, 'index.html'))) return;
-  await app.register(fastifyStatic, {
-    root: webDir,
-    wildcard: false,
-    index: false,
-    cacheControl: false,
-    setHeaders(reply, path) {
-      const isHashed = path.includes(`${webDir}/assets/`);
-      reply.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
-    },
-  });
+  await app.register(fastifyStatic, { root: webDir, serve: false, cacheControl: false });
+  const files = new Set(
+    readdirSync(webDir, { recursive: true, encoding: 'utf8' }).map((path) => path.replaceAll(sep, '/')),
+  );
   app.get('/*', { config: { isPublic: true }, schema: { hide: true } }, (request, reply) => {
-    if (request.url.startsWith('/api/')) return reply.callNotFound();
-    return reply.sendFile('index.html');
+    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname).slice(1);
+    if (path === 'api' || path.startsWith('api/')) return reply.callNotFound();
+    const isHashed = path.startsWith('assets/') && files.has(path); // their names carry their content's hash
+    reply.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    return reply.sendFile(files.has(path) ? path : 'index.html');
   });
 }

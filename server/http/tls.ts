@@ -12,16 +12,30 @@ export interface TlsMaterial {
   readonly fingerprint: string;
 }
 
+/** The certificate files cannot be used. The message is for the person at the server. */
+export class CertificateError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'CertificateError';
+  }
+}
+
 const tenYearsMs = 10 * 365 * 24 * 3600 * 1000;
 
 /**
  * The certificate in `dir` (`tls.crt`, `tls.key`: a hospital's own may be put there), or a new self-made one for this host's names
  * and addresses, valid for ten years.
+ * @throws CertificateError when only one of the two files is there
  */
 export async function loadOrMakeCertificate(dir: string): Promise<TlsMaterial> {
   const certFile = join(dir, 'tls.crt');
   const keyFile = join(dir, 'tls.key');
-  if (!existsSync(certFile) || !existsSync(keyFile)) {
+  const [hasCert, hasKey] = [existsSync(certFile), existsSync(keyFile)];
+  if (hasCert !== hasKey)
+    throw new CertificateError(
+      `Of the certificate and its key only one is there: ${hasCert ? keyFile : certFile} is missing. Put it back, or remove both to have new ones made.`,
+    );
+  if (!hasCert) {
     const made = await makeCertificate();
     writeFileSync(keyFile, made.key, { mode: 0o600 });
     writeFileSync(certFile, made.cert);

@@ -56,16 +56,17 @@ const leaseMs = 30_000;
 /** The job runner of this process: a poll loop with leases; shutdown and crash both lead back to the queue. */
 export function createJobService(options: JobServiceOptions): JobService {
   const { store, now, log, concurrency = 2, pollMs = 500 } = options;
-  const owner = `${hostname()}:${process.pid}:${now()}`;
+  const owner = `${hostname()}:${process.pid}:${newId()}`;
   const running = new Map<string, { controller: AbortController; done: Promise<void> }>();
   const table = new Map<string, JobHandler>();
   let timer: NodeJS.Timeout | undefined;
   let isClosing = false;
   let ticking: Promise<void> = Promise.resolve();
+  let takenUpAt = 0;
 
   const isOwnerGone = (other: string) => {
     const [host, pidText] = other.split(':');
-    if (other === owner || host !== hostname()) return false;
+    if (host !== hostname()) return false;
     try {
       process.kill(Number(pidText), 0);
       return Number(pidText) === process.pid;
@@ -74,19 +75,28 @@ export function createJobService(options: JobServiceOptions): JobService {
     }
   };
 
-  async function end(job: Job, state: JobEnd['state'], extra: { result?: unknown; error?: string }) {
-    await store.finish(job.id, { state, at: now(), ...extra });
+  /** Only the holder of the claim may end a job: whoever lost it to a lapse leaves everything to the one that took it over. */
+  async function end(job: Job, state: JobEnd['state'], extra: { result?: unknown; error?: string } = {}) {
+    if (!(await store.finish(job.id, owner, { state, at: now(), ...extra }))) {
+      log.warn({ jobId: job.id, kind: job.kind, state }, 'a job ended here after its claim had lapsed');
+      return;
+    }
     await options.onEnd?.({ job, state, ...(extra.error === undefined ? {} : { error: extra.error }) });
+  }
+
+  async function putBack(job: Job, how: Parameters<JobStore['requeue']>[2]) {
+    if (await store.requeue(job.id, owner, how)) return;
+    if ((await store.find(job.id))?.isCancelRequested) await end(job, 'cancelled');
   }
 
   async function afterFailure(job: Job, error: unknown) {
     const text = error instanceof Error ? error.message : String(error);
     const current = await store.find(job.id);
-    if (isClosing && !current?.isCancelRequested) return store.requeue(job.id, now(), null);
-    if (current?.isCancelRequested) return end(job, 'cancelled', {});
+    if (current?.isCancelRequested) return end(job, 'cancelled');
+    if (isClosing) return putBack(job, { runAt: now(), error: null, isUncounted: true });
     log.warn({ jobId: job.id, kind: job.kind, attempt: job.attempts, err: error }, 'job failed');
     if (job.attempts >= job.maxAttempts) return end(job, 'failed', { error: text });
-    return store.requeue(job.id, now() + Math.min(60_000, 1000 * 4 ** (job.attempts - 1)), text);
+    return putBack(job, { runAt: now() + Math.min(60_000, 1000 * 4 ** (job.attempts - 1)), error: text });
   }
 
   async function run(job: Job, controller: AbortController) {
@@ -98,28 +108,49 @@ export function createJobService(options: JobServiceOptions): JobService {
         log.error({ jobId: job.id, err: error }, 'could not extend a job lease');
       });
     }, leaseMs / 3);
-    try {
-      const result = await handler({
-        job,
-        payload: job.payload as never,
-        signal: controller.signal,
-        report(progress, note) {
-          if (now() - reportedAt < 500) return;
-          reportedAt = now();
-          store.setProgress(job.id, progress, note ?? null).catch((error: unknown) => {
-            log.error({ jobId: job.id, err: error }, 'could not keep job progress');
-          });
-        },
+    const report = (progress: number | null, note?: string) => {
+      if (now() - reportedAt < 500) return;
+      reportedAt = now();
+      store.setProgress(job.id, progress, note ?? null).catch((error: unknown) => {
+        log.error({ jobId: job.id, err: error }, 'could not keep job progress');
       });
-      await end(job, 'succeeded', { result: result ?? null });
-    } catch (error) {
-      await afterFailure(job, error);
+    };
+    try {
+      const { signal } = controller;
+      const work = Promise.resolve({ job, payload: job.payload as never, signal, report }).then(handler);
+      const outcome = await work.then(
+        (result) => ({ result: result ?? null }),
+        (error: unknown) => ({ error }),
+      );
+      if ('error' in outcome) await afterFailure(job, outcome.error);
+      else await end(job, 'succeeded', outcome);
     } finally {
       clearInterval(lease);
     }
   }
 
+  /** Frees what a process that is gone left running: a dead one on this machine at once, one elsewhere when its claim lapses. */
+  async function takeUpAbandoned() {
+    for (const job of await store.listRunning()) {
+      const { claimedBy, claimedUntilAt } = job;
+      if (running.has(job.id)) continue;
+      // One of our own that does not run: the database failed while its end was to be written.
+      const isGone = claimedBy === null || claimedBy === owner || isOwnerGone(claimedBy);
+      if (!isGone && (claimedUntilAt ?? 0) >= now()) continue;
+      if (!(await store.takeOver(job, owner, now(), now() + leaseMs, isGone))) continue;
+      log.warn({ jobId: job.id, kind: job.kind }, 'taking up a job that a dead process left');
+      if (job.isCancelRequested) await end(job, 'cancelled');
+      else if (job.attempts >= job.maxAttempts)
+        await end(job, 'failed', { error: 'The server stopped each time while this ran.' });
+      else await putBack(job, { runAt: now(), error: null });
+    }
+  }
+
   async function tick() {
+    if (now() - takenUpAt >= leaseMs) {
+      takenUpAt = now();
+      await takeUpAbandoned();
+    }
     for (const id of await store.listCancelRequested(owner)) running.get(id)?.controller.abort();
     while (running.size < concurrency) {
       if (isClosing) return;
@@ -154,10 +185,10 @@ export function createJobService(options: JobServiceOptions): JobService {
     },
     find: (id) => store.find(id),
     async cancel(id) {
-      const before = await store.find(id);
-      await store.requestCancel(id, now());
+      const isCancelled = await store.requestCancel(id, now());
       running.get(id)?.controller.abort();
-      if (before?.state === 'queued') await options.onEnd?.({ job: before, state: 'cancelled' });
+      const job = isCancelled ? await store.find(id) : undefined;
+      if (job) await options.onEnd?.({ job, state: 'cancelled' });
     },
     async start() {
       for (const record of options.handlers)
@@ -167,13 +198,8 @@ export function createJobService(options: JobServiceOptions): JobService {
         }
       for (const kind of options.kinds)
         if (!table.has(kind)) throw new Error(`no handler for the job kind ${kind}`);
-      for (const job of await store.listAbandoned(now(), isOwnerGone)) {
-        log.warn({ jobId: job.id, kind: job.kind }, 'taking up a job that a dead process left');
-        if (job.isCancelRequested) await end(job, 'cancelled', {});
-        else if (job.attempts >= job.maxAttempts)
-          await end(job, 'failed', { error: 'The server stopped each time while this ran.' });
-        else await store.requeue(job.id, now(), null);
-      }
+      takenUpAt = now();
+      await takeUpAbandoned();
       schedule();
     },
     async close() {

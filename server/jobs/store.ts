@@ -14,6 +14,9 @@ export interface Job {
   readonly attempts: number;
   readonly maxAttempts: number;
   readonly isCancelRequested: boolean;
+  /** The process that runs it and until when its claim holds; null while nobody does. */
+  readonly claimedBy: string | null;
+  readonly claimedUntilAt: number | null;
   readonly result: unknown;
   readonly error: string | null;
   readonly createdBy: string | null;
@@ -31,6 +34,8 @@ interface JobRow {
   attempts: number;
   max_attempts: number;
   is_cancel_requested: number;
+  claimed_by: string | null;
+  claimed_until_at: number | null;
   result_json: string | null;
   error: string | null;
   created_by: string | null;
@@ -48,6 +53,8 @@ const toJob = (row: JobRow): Job => ({
   attempts: row.attempts,
   maxAttempts: row.max_attempts,
   isCancelRequested: row.is_cancel_requested === 1,
+  claimedBy: row.claimed_by,
+  claimedUntilAt: row.claimed_until_at,
   result: row.result_json === null ? null : JSON.parse(row.result_json),
   error: row.error,
   createdBy: row.created_by,
@@ -87,31 +94,31 @@ export function createJobStore(db: Knex) {
     },
 
     /** Takes the due job that waits longest, or undefined. Two processes never get the same one. */
-    claim(
+    async claim(
       kinds: readonly string[],
       claimedBy: string,
       at: number,
       untilAt: number,
     ): Promise<Job | undefined> {
-      return db.transaction(async (trx) => {
-        const query = trx<JobRow>('jobs')
-          .where('state', 'queued')
-          .andWhere('run_at', '<=', at)
-          .whereIn('kind', kinds)
-          .orderBy('run_at')
-          .limit(1);
-        if (dialectOf(db) === 'postgres') query.forUpdate().skipLocked();
-        const row: JobRow | undefined = await query.first();
-        if (!row) return undefined;
-        const taken = {
-          state: 'running' as const,
-          attempts: row.attempts + 1,
+      const next = db('jobs')
+        .select('id')
+        .where('state', 'queued')
+        .andWhere('run_at', '<=', at)
+        .whereIn('kind', kinds)
+        .orderBy([{ column: 'run_at' }, { column: 'created_at' }])
+        .limit(1);
+      if (dialectOf(db) === 'postgres') next.forUpdate().skipLocked();
+      // One statement: SQLite then takes its write lock before it reads, so two processes wait instead of failing.
+      const rows: JobRow[] = await db('jobs')
+        .where('id', next)
+        .update({
+          state: 'running',
+          attempts: db.raw('attempts + 1'),
           claimed_by: claimedBy,
           claimed_until_at: untilAt,
-        };
-        await trx('jobs').where({ id: row.id }).update(taken);
-        return toJob({ ...row, ...taken });
-      });
+        })
+        .returning('*');
+      return rows[0] && toJob(rows[0]);
     },
 
     async extend(id: string, claimedBy: string, untilAt: number): Promise<void> {
@@ -124,13 +131,14 @@ export function createJobStore(db: Knex) {
       await db('jobs').where({ id, state: 'running' }).update({ progress, progress_note: note });
     },
 
+    /** @returns false, and nothing is written, when `claimedBy` no longer holds the job */
     async finish(
       id: string,
+      claimedBy: string,
       end: { state: 'succeeded' | 'failed' | 'cancelled'; result?: unknown; error?: string; at: number },
-      trx: Db = db,
-    ): Promise<void> {
-      await trx('jobs')
-        .where({ id })
+    ): Promise<boolean> {
+      const changed = await db('jobs')
+        .where({ id, claimed_by: claimedBy, state: 'running' })
         .update({
           state: end.state,
           result_json: end.result === undefined ? null : JSON.stringify(end.result),
@@ -140,26 +148,68 @@ export function createJobStore(db: Knex) {
           claimed_by: null,
           claimed_until_at: null,
         });
+      return changed === 1;
     },
 
-    async requeue(id: string, runAt: number, error: string | null): Promise<void> {
-      await db('jobs')
+    /**
+     * Puts a job back that `claimedBy` holds.
+     * @param isUncounted the attempt was not the job's fault and does not count
+     * @returns false, and nothing is written, when `claimedBy` does not hold it, or when a cancel came in between
+     */
+    async requeue(
+      id: string,
+      claimedBy: string,
+      { runAt, error, isUncounted = false }: { runAt: number; error: string | null; isUncounted?: boolean },
+    ): Promise<boolean> {
+      const changed = await db('jobs')
+        .where({ id, claimed_by: claimedBy, state: 'running', is_cancel_requested: 0 })
+        .update({
+          state: 'queued',
+          run_at: runAt,
+          error,
+          claimed_by: null,
+          claimed_until_at: null,
+          ...(isUncounted && { attempts: db.raw('attempts - 1') }),
+        });
+      return changed === 1;
+    },
+
+    /**
+     * Takes over a running job whose holder is gone, so that its end can be decided by one process only.
+     * @returns false when another process was quicker or the holder lives on
+     */
+    async takeOver(
+      job: Job,
+      claimedBy: string,
+      at: number,
+      untilAt: number,
+      isGone: boolean,
+    ): Promise<boolean> {
+      const query = db('jobs').where({ id: job.id, claimed_by: job.claimedBy, state: 'running' });
+      if (!isGone) query.andWhere('claimed_until_at', '<', at);
+      return (await query.update({ claimed_by: claimedBy, claimed_until_at: untilAt })) === 1;
+    },
+
+    async listRunning(): Promise<Job[]> {
+      const rows: JobRow[] = await db('jobs').where({ state: 'running' });
+      return rows.map(toJob);
+    },
+
+    /**
+     * Cancels at once if it is still queued; a running one is only marked, its process ends it.
+     * @returns whether it is cancelled now
+     */
+    async requestCancel(id: string, at: number): Promise<boolean> {
+      const rows: { state: JobState }[] = await db('jobs')
         .where({ id })
-        .update({ state: 'queued', run_at: runAt, error, claimed_by: null, claimed_until_at: null });
-    },
-
-    /** Running jobs whose process is gone: the claim lapsed, or it was held by `deadOwners`. */
-    async listAbandoned(at: number, isOwnerGone: (owner: string) => boolean): Promise<Job[]> {
-      const rows: (JobRow & { claimed_by: string; claimed_until_at: number })[] = await db('jobs').where({
-        state: 'running',
-      });
-      return rows.filter((row) => row.claimed_until_at < at || isOwnerGone(row.claimed_by)).map(toJob);
-    },
-
-    /** Cancels at once if it is still queued; a running one is only marked, its process ends it. */
-    async requestCancel(id: string, at: number): Promise<void> {
-      await db('jobs').where({ id, state: 'queued' }).update({ state: 'cancelled', finished_at: at });
-      await db('jobs').where({ id, state: 'running' }).update({ is_cancel_requested: 1 });
+        .whereIn('state', ['queued', 'running'])
+        .update({
+          finished_at: db.raw("CASE state WHEN 'queued' THEN ? ELSE finished_at END", [at]),
+          is_cancel_requested: 1,
+          state: db.raw("CASE state WHEN 'queued' THEN 'cancelled' ELSE state END"),
+        })
+        .returning('state');
+      return rows[0]?.state === 'cancelled';
     },
 
     async listCancelRequested(claimedBy: string): Promise<string[]> {

@@ -25,11 +25,12 @@ export function registerSettingsRoutes(
     async (request) => {
       const actor = principalOf(request);
       const before = settings.current();
-      const after = await settings.change(request.body, actor.userId);
-      const keys = Object.keys(request.body) as (keyof Settings)[];
-      const detail = Object.fromEntries(keys.map((key) => [key, { from: before[key], to: after[key] }]));
-      await audit.record({ action: 'settings.changed', actor, detail, request });
-      return after;
+      const { body } = request;
+      const keys = Object.keys(body) as (keyof Settings)[];
+      const detail = Object.fromEntries(keys.map((key) => [key, { from: before[key], to: body[key] }]));
+      return settings.change(body, actor.userId, (trx) =>
+        audit.record({ action: 'settings.changed', actor, detail, request }, trx),
+      );
     },
   );
 }

@@ -1,8 +1,11 @@
 import { Type, type Static } from 'typebox';
 import { Shape, OrNull } from '#api/http/schema.ts';
 
-const Cidr = Type.String({
-  pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$',
+const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+export const cidrPattern = `^${octet}(\\.${octet}){3}/(3[0-2]|[12]?\\d)$`;
+/** An IPv4 block in CIDR form. */
+export const Cidr = Type.String({
+  pattern: cidrPattern,
   description: 'IPv4 block, as 10.20.0.0/16',
 });
 
@@ -42,7 +45,11 @@ export const HealthSettings = Shape({
 /** The hospital, as printed on pages and reports. */
 export const SiteSettings = Shape({ hospitalName: Type.String({ maxLength: 80 }) });
 
+/** Whether the first-run page was done or left for good. */
+export const SetupSettings = Shape({ isDone: Type.Boolean() });
+
 export const Settings = Shape({
+  setup: SetupSettings,
   site: SiteSettings,
   network: NetworkSettings,
   storage: StorageSettings,

@@ -6,6 +6,7 @@ import type { EventBus } from '#api/events/bus.ts';
 import { Settings, type SettingsKey } from './schema.ts';
 
 const checks = {
+  setup: Compile(Settings.properties.setup),
   site: Compile(Settings.properties.site),
   network: Compile(Settings.properties.network),
   storage: Compile(Settings.properties.storage),
@@ -15,6 +16,7 @@ const checks = {
 /** What a new installation starts with. */
 export function defaultSettings(cameraNetworks: readonly string[]): Settings {
   return {
+    setup: { isDone: false },
     site: { hospitalName: '' },
     network: { cameraNetworks: [...cameraNetworks] },
     storage: { retentionDays: 30, minFreeBytes: 2_000_000_000, maxBytes: null, warnDaysLeft: 2 },
@@ -25,8 +27,16 @@ export function defaultSettings(cameraNetworks: readonly string[]): Settings {
 export interface SettingsService {
   /** The settings now in force; a fresh object only after a change. */
   current(): Settings;
-  /** Replaces whole groups. @throws AppError request.invalid when a group does not fit its schema */
-  change(change: Partial<Settings>, by: string): Promise<Settings>;
+  /**
+   * Replaces whole groups.
+   * @param also work that must be kept or dropped together with the change, as its row on the trail
+   * @throws AppError request.invalid when a group does not fit its schema
+   */
+  change(
+    change: Partial<Settings>,
+    by: string,
+    also?: (trx: Knex.Transaction) => Promise<void>,
+  ): Promise<Settings>;
 }
 
 /** Loads the rows once and keeps them in memory; a row that no longer fits its schema is reported and the default used. */
@@ -49,7 +59,7 @@ export async function createSettingsService(options: {
 
   return {
     current: () => settings,
-    async change(change, by) {
+    async change(change, by, also) {
       const entries = Object.entries(change) as [SettingsKey, unknown][];
       for (const [key, value] of entries)
         if (!checks[key].Check(value))
@@ -60,6 +70,7 @@ export async function createSettingsService(options: {
             .insert({ key, value_json: JSON.stringify(value), updated_at: now(), updated_by: by })
             .onConflict('key')
             .merge();
+        await also?.(trx);
       });
       settings = { ...settings, ...change };
       for (const [key] of entries) bus.emit({ name: 'settings.changed', key });

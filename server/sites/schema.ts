@@ -47,3 +47,9 @@ export const PlaceChange = Type.Partial(
   { additionalProperties: false },
 );
 export type PlaceChange = Static<typeof PlaceChange>;
+
+export const PlaceList = Shape({ places: Type.Array(Place) });
+export const PlanQuery = Shape({
+  metresPerPixel: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
+});
+export const PlanParams = Shape({ id: Id, hash: Type.String({ pattern: '^[0-9a-f]{64}$' }) });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+import type { InjectOptions, LightMyRequestResponse, RouteOptions } from 'fastify';
 import { buildApp, type Overrides, type Weian } from '#api/app.ts';
 import { loadConfig } from '#api/config.ts';
 import { createLogger } from '#api/log.ts';
@@ -11,6 +11,8 @@ export interface TestApp extends Weian {
   readonly dataDir: string;
   /** Every line the program logged, for tests that look for secrets. */
   readonly logLines: string[];
+  /** Every route it has; see registeredRoutes. */
+  readonly routes: readonly RouteOptions[];
   /** A request as somebody of `role`, who is user `user-<role>` with a valid session and CSRF token. */
   as(role: Role, options: InjectOptions): Promise<LightMyRequestResponse>;
   /** Closes the app and deletes its folder. */
@@ -27,10 +29,12 @@ export async function makeTestApp(
 ): Promise<TestApp> {
   const dataDir = mkdtempSync(join(tmpdir(), 'weian-test-'));
   const logLines: string[] = [];
+  const routes: RouteOptions[] = [];
   const config = loadConfig({ DATA_DIR: dataDir, TLS: 'off', LOG_LEVEL: 'debug', HOST: '127.0.0.1', ...env });
   const log = createLogger(config, { write: (line) => logLines.push(line) });
   const weian = await buildApp(config, {
     log,
+    onRoute: (route) => void routes.push(route),
     authenticate: async (request) => {
       const role = request.headers['x-test-role'] as Role | undefined;
       if (!role) return undefined;
@@ -50,6 +54,7 @@ export async function makeTestApp(
     ...weian,
     dataDir,
     logLines,
+    routes,
     as: (role, options) =>
       weian.http.inject({
         ...options,

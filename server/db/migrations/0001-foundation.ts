@@ -137,6 +137,7 @@ export async function up(trx: Knex.Transaction, dialect: Dialect): Promise<void>
     t.bigInteger('created_at').notNullable();
     t.bigInteger('updated_at').notNullable();
     t.bigInteger('last_seen_at');
+    t.bigInteger('removed_at'); // taken out of the register, row kept because footage points to it
   });
   await trx.schema.createTable('channels', (t) => {
     t.text('id').primary();
