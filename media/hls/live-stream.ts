@@ -55,6 +55,7 @@ export function createLiveStream(options: {
   const untilFirst = async () => {
     const giveUpAt = clock.monotonic() + FIRST_FRAGMENT_MS;
     while (tail.window().length === 0) {
+      touch(); // somebody waits: a slow start is not idleness
       const failure = options.failure();
       if (failure) throw failure;
       if (life.signal.aborted) throw new MediaError('cancelled', 'the stream was stopped');

@@ -1,132 +1,208 @@
+import { createServer, type Server } from 'node:http';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChannelSource } from '#api/footage/channel-source.ts';
-import type { LiveSession } from '#api/live/schema.ts';
-import { makeTestApp, type TestApp } from '../factories/app.ts';
-import { addChannel, decodeFrames, makeChannelSource, until } from '../factories/footage.ts';
-import { startRtsp } from '../factories/rtsp.ts';
+import { systemClock as clock } from '#media/clock.ts';
+import { createLiveHub, type LiveHub } from '#media/hls/live.ts';
+import { parseLiveName } from '#media/hls/live-playlist.ts';
+import { silentLog as log } from '#media/log.ts';
+import { checkStream, type StreamCheck } from '#media/probe/check-stream.ts';
+import { runTool } from '#media/process/run-tool.ts';
+import { createRecorder, type Recorder } from '#media/recorder/recorder.ts';
+import { startRtspServer, type RtspServer } from '../fixtures/rtsp-server.ts';
 
-describe('live view', () => {
-  let rtsp: Awaited<ReturnType<typeof startRtsp>>;
-  let app: TestApp;
-  let origin: string;
+const IDLE_MS = 3_000;
+let camera: RtspServer;
+let root: string;
+let recorder: Recorder;
+let hub: LiveHub;
+let http: Server;
+let base: string;
 
-  beforeAll(async () => {
-    rtsp = await startRtsp();
-    const source = (mount: string) => ({ url: rtsp.url(mount), transport: 'tcp' as const });
-    const recorded = makeChannelSource(
-      new Map([['c1', { kind: 'main' as const, codec: 'H264', source: source('h264') }]]),
-    );
-    const channels: ChannelSource = {
-      ...recorded,
-      get: async (channelId) => ({ channelId, deviceId: `device-${channelId}`, name: channelId }),
-      async getStream(channelId, kind) {
-        if (channelId === 'dead')
-          return { kind, codec: 'H264', source: { url: 'rtsp://127.0.0.1:1/x', transport: 'tcp' } };
-        if (channelId === 'c265') return { kind, codec: 'H265', source: source('h265') };
-        return { kind, codec: 'H264', source: source(kind === 'main' ? 'h264' : 'bframes') };
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'weian-live-'));
+  camera = await startRtspServer();
+  recorder = createRecorder({
+    source: camera.source('bframes'),
+    dir: join(root, 'rec'),
+    segmentMs: 3_000,
+    clock,
+    log,
+  });
+  hub = createLiveHub({
+    getTarget: (id) => (id === 'bframes' ? { recorder } : { source: camera.source(id) }),
+    dir: join(root, 'live'),
+    idleMs: IDLE_MS,
+    maxTranscodes: 1,
+    clock,
+    log,
+  });
+  http = createServer((request, response) => {
+    const [, id = '', variant = '', name = ''] = (request.url ?? '').split('/');
+    serve(id, variant === 'h264' ? 'h264' : 'original', name).then(
+      (body) => response.end(body),
+      (error: { code?: string }) => {
+        response.statusCode = 503;
+        response.end(error.code);
       },
-    };
-    app = await makeTestApp({ channels }, { SEGMENT_SECONDS: '10' });
-    for (const id of ['c1', 'c265', 'dead']) await addChannel(app.db, { id });
-    await app.start();
-    origin = await app.http.listen({ host: '127.0.0.1', port: 0 });
-  });
-  afterAll(async () => {
-    await app?.destroy();
-    await rtsp?.close();
-  });
-
-  const open = (channelId: string, stream: 'main' | 'sub', canDecodeH265 = true) =>
-    app.as('viewer', {
-      method: 'POST',
-      url: `/api/channels/${channelId}/live`,
-      payload: { stream, canDecodeH265 },
-    });
-  const status = async (channelId: string, stream: string) =>
-    (
-      await app.as('viewer', { method: 'GET', url: `/api/channels/${channelId}/live/${stream}/status` })
-    ).json();
-  /** Reads a live playlist for a few seconds, as a player does. */
-  const watch = (session: LiveSession, seconds: number) =>
-    decodeFrames(`${origin}${session.playlistUrl}`, [
-      '-headers',
-      'x-test-role: viewer\r\n',
-      '-read_intervals',
-      `%+${seconds}`,
-    ]);
-
-  it("shows the main stream from the recorder's own files, without a second session", async () => {
-    const opened = await until(async () => {
-      const answer = await open('c1', 'main');
-      return answer.statusCode === 200 ? answer : undefined;
-    }, 30_000);
-    const session = opened.json() as LiveSession;
-    expect(session).toMatchObject({ stream: 'main', sourceCodec: 'H264', isTranscoded: false });
-    expect(session.playlistUrl).toContain('/original-r'); // r: the recorder
-    const playlist = await app.as('viewer', { method: 'GET', url: session.playlistUrl });
-    expect(playlist.headers).toMatchObject({
-      'content-type': 'application/vnd.apple.mpegurl',
-      'cache-control': 'no-store',
-    });
-    const frames = await watch(session, 3);
-    expect(frames.count).toBeGreaterThanOrEqual(2 * 15);
-    expect(await status('c1', 'main')).toMatchObject({ state: 'playing', reason: null, viewers: 1 });
-  });
-
-  it('pulls a sub stream once for all who watch it, and stops when nobody does', async () => {
-    const session = (await open('c1', 'sub')).json() as LiveSession;
-    const other = (await open('c1', 'sub')).json() as LiveSession;
-    expect(other.playlistUrl).toBe(session.playlistUrl);
-    expect((await watch(session, 2)).count).toBeGreaterThanOrEqual(15);
-    await until(
-      () => app.logLines.some((line) => line.includes('live stream stopped') && line.includes('c1 sub')),
-      35_000,
-      'the stop of the pull',
     );
   });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  http.closeAllConnections();
+  http.close();
+  await hub.close();
+  await recorder.stop();
+  await camera.stop();
+  await rm(root, { recursive: true, force: true });
+});
 
-  it('transcodes H.265 for a browser that cannot decode it, and says so', async () => {
-    const plain = (await open('c265', 'sub')).json() as LiveSession;
-    expect(plain).toMatchObject({ sourceCodec: 'H265', isTranscoded: false });
-    const session = (await open('c265', 'sub', false)).json() as LiveSession;
-    expect(session).toMatchObject({ sourceCodec: 'H265', isTranscoded: true });
-    expect((await watch(session, 2)).codec).toBe('h264');
+async function serve(
+  id: string,
+  variant: 'original' | 'h264',
+  name: string,
+): Promise<Buffer | string | undefined> {
+  const stream = await hub.open(id, variant);
+  if (name === 'live.m3u8') return stream.playlist();
+  const wanted = parseLiveName(name);
+  if (!wanted) throw new Error('no such name');
+  return 'number' in wanted ? stream.fragment(wanted.number) : stream.init(wanted.initNumber);
+}
+
+const playlist = async (id: string, variant = 'original') => {
+  const response = await fetch(`${base}/${id}/${variant}/live.m3u8`);
+  return { status: response.status, text: await response.text() };
+};
+const sequenceOf = (text: string) => Number(/#EXT-X-MEDIA-SEQUENCE:(\d+)/.exec(text)?.[1]);
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Plays five seconds with ffmpeg's own HLS reader; the packets' times in ms and the codec. */
+async function play(id: string, variant = 'original') {
+  const url = `${base}/${id}/${variant}/live.m3u8`;
+  const entries = 'packet=dts_time:stream=codec_name';
+  const args = [
+    '-v',
+    'error',
+    '-read_intervals',
+    '%+5',
+    '-select_streams',
+    'v',
+    '-show_entries',
+    entries,
+    '-of',
+    'json',
+    url,
+  ];
+  const { stdout, stderr } = await runTool('ffprobe', args, { deadlineMs: 30_000 });
+  const { packets, streams } = JSON.parse(stdout) as {
+    packets: { dts_time: string }[];
+    streams: { codec_name: string }[];
+  };
+  return {
+    times: packets.map((each) => Number(each.dts_time) * 1000),
+    codec: streams[0]?.codec_name,
+    stderr,
+  };
+}
+
+describe('live', () => {
+  it('follows the file that is being recorded, over the change of files, without a hole', async () => {
+    const first = await playlist('bframes');
+    expect(first.text).toContain('#EXT-X-PROGRAM-DATE-TIME:');
+    await wait(2_000);
+    await playlist('bframes');
+    const played = await play('bframes');
+    expect(played).toMatchObject({ codec: 'h264', stderr: '' });
+    const steps = played.times.slice(1).map((each, index) => each - (played.times[index] ?? 0));
+    expect(Math.max(...steps)).toBeLessThan(150);
+    const later = await playlist('bframes');
+    expect(sequenceOf(later.text)).toBeGreaterThanOrEqual(0);
+    expect(later.text).not.toBe(first.text);
+    expect(later.text).not.toContain('#EXT-X-DISCONTINUITY\n');
   });
 
-  it('says why a camera gives no picture, and keeps paths of another time out', async () => {
-    const answer = await open('dead', 'sub');
-    expect(answer.statusCode).toBe(503);
-    expect(answer.json()).toMatchObject({ code: 'channel.no-picture', details: { reason: 'unreachable' } });
-    expect(await status('dead', 'sub')).toMatchObject({ state: 'failed', reason: 'unreachable' });
-    for (const path of ['original-p000000000000/index.m3u8', 'original-r99/0.m4s', 'x/..%2f..%2fweian.db'])
-      expect((await app.as('viewer', { method: 'GET', url: `/api/live/c1/main/${path}` })).statusCode).toBe(
-        404,
-      );
-    expect(
-      (
-        await app.as('desk', {
-          method: 'POST',
-          url: '/api/channels/c1/live',
-          payload: { stream: 'main', canDecodeH265: true },
-        })
-      ).statusCode,
-    ).toBe(403);
+  it('moves on: new fragments come at the end, old ones leave at the front, and none is skipped', async () => {
+    const seen = new Set<number>();
+    let newest = -1;
+    for (let round = 0; round < 16; round += 1) {
+      const { text } = await playlist('bframes');
+      const numbers = [...text.matchAll(/^(\d+)\.m4s$/gm)].map((match) => Number(match[1]));
+      expect(numbers).toEqual(numbers.map((_each, index) => (numbers[0] ?? 0) + index));
+      expect(numbers.at(-1)).toBeGreaterThanOrEqual(newest);
+      newest = numbers.at(-1) ?? -1;
+      for (const number of numbers) seen.add(number);
+      await wait(1_000);
+    }
+    expect(seen.size).toBeGreaterThan(12);
+    expect(Math.max(...seen) - Math.min(...seen) + 1).toBe(seen.size);
   });
 
-  it('puts one row a camera on the trail, however often it is opened', async () => {
-    const rows = await app.db('audit_entries').where({ action: 'live.opened' }).orderBy('seq');
-    expect(rows.map((row) => row.subject_id)).toEqual(['c1', 'c265', 'dead']);
+  it('gives a late viewer of a recording its newest pictures at once', async () => {
+    await wait(IDLE_MS + 2_500);
+    expect(hub.active()).toEqual([]);
+    const startedAt = performance.now();
+    const { text } = await playlist('bframes');
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect([...text.matchAll(/\.m4s$/gm)].length).toBeGreaterThanOrEqual(2);
   });
 
-  it('tells viewers when the camera is lost, and plays on when it is back', async () => {
-    const session = (await open('c1', 'main')).json() as LiveSession;
-    const look = () => app.as('viewer', { method: 'GET', url: session.playlistUrl });
-    await rtsp.close();
-    await until(async () => (await look()).statusCode === 503, 40_000, 'the loss');
-    expect((await look()).json().code).toBe('channel.no-picture');
-    expect((await status('c1', 'main')).state).toBe('failed');
-    rtsp = await startRtsp(rtsp.port);
-    await until(async () => (await look()).statusCode === 200, 60_000, 'the picture');
-    expect((await look()).body).toContain('#EXT-X-DISCONTINUITY\n');
+  it('pulls a stream that is not recorded once for all viewers, and stops when nobody looks', async () => {
+    const [one, two] = await Promise.all([playlist('h264'), playlist('h264')]);
+    expect([one.status, two.status]).toEqual([200, 200]);
+    expect(hub.active().filter((each) => each.streamId === 'h264')).toMatchObject([{ isOwnPull: true }]);
+    expect((await play('h264')).codec).toBe('h264');
+    await wait(IDLE_MS + 2_500);
+    expect(hub.active()).toEqual([]);
+    expect(await readdir(join(root, 'live'))).toEqual([]);
+  });
+
+  it('turns H.265 into H.264 once for all who ask, and no more streams than allowed', async () => {
+    const played = await play('h265', 'h264');
+    expect(played.codec).toBe('h264');
+    expect(played.times.length).toBeGreaterThan(60);
+    const refused = await playlist('h264', 'h264');
+    expect(refused).toEqual({ status: 503, text: 'rejected' });
+  });
+
+  it('says why there is no picture', async () => {
+    expect(await playlist('nowhere')).toEqual({ status: 503, text: 'rejected' });
+    expect(await playlist('secret')).toEqual({ status: 503, text: 'unauthorized' });
+  });
+});
+
+const layersOf = (check: StreamCheck) =>
+  check.layers.map((each) => `${each.layer} ${each.ok ? 'ok' : each.error?.code}`);
+
+describe('stream check', () => {
+  const options = { deadlineMs: 10_000, clock, log };
+
+  it('goes from the cable to a decoded picture', async () => {
+    const check = await checkStream({ source: camera.source('h265') }, options);
+    expect(layersOf(check)).toEqual(['tcp ok', 'rtsp ok', 'keyframe ok', 'decode ok']);
+    expect(check.picture?.jpeg.readUInt16BE(0)).toBe(0xffd8);
+    expect(check.media?.[0]?.encoding).toBe('H265');
+  });
+
+  it("takes the picture from the recorder's file where the stream is recorded", async () => {
+    const check = await checkStream({ source: camera.source('bframes'), recorder }, options);
+    expect(layersOf(check)).toEqual(['tcp ok', 'rtsp ok', 'keyframe ok', 'decode ok']);
+    expect(Date.now() - (check.picture?.takenAt ?? 0)).toBeLessThan(6_000);
+  });
+
+  it('stops at the layer that fails, with the reason', async () => {
+    const closed = await checkStream({ source: { url: 'rtsp://127.0.0.1:1/x', transport: 'tcp' } }, options);
+    expect(layersOf(closed)).toEqual(['tcp unreachable']);
+    expect(layersOf(await checkStream({ source: camera.source('secret') }, options))).toEqual([
+      'tcp ok',
+      'rtsp unauthorized',
+    ]);
+    expect(layersOf(await checkStream({ source: camera.source('nowhere') }, options))).toEqual([
+      'tcp ok',
+      'rtsp rejected',
+    ]);
   });
 });
