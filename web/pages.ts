@@ -1,5 +1,11 @@
+import Cctv from '@lucide/svelte/icons/cctv';
+import Clapperboard from '@lucide/svelte/icons/clapperboard';
+import Download from '@lucide/svelte/icons/download';
 import House from '@lucide/svelte/icons/house';
+import MapIcon from '@lucide/svelte/icons/map';
+import Radar from '@lucide/svelte/icons/radar';
 import Ticket from '@lucide/svelte/icons/ticket';
+import Video from '@lucide/svelte/icons/video';
 import type { Permission } from '#api/auth/permissions.ts';
 import type { Icon } from './lib/actions.ts';
 import { m } from './paraglide/messages.js';
@@ -29,6 +35,56 @@ export const pages: readonly Page[] = [
     key: 'h',
     group: 'watch',
     isOnBottomBar: true,
+  },
+  {
+    path: '/map',
+    title: m.map_page,
+    icon: MapIcon,
+    permission: 'devices.read',
+    key: 'm',
+    group: 'watch',
+    isOnBottomBar: true,
+  },
+  {
+    path: '/live',
+    title: m.live_page,
+    icon: Video,
+    permission: 'live.view',
+    key: 'l',
+    group: 'watch',
+    isOnBottomBar: true,
+  },
+  {
+    path: '/archive',
+    title: m.footage_page_archive,
+    icon: Clapperboard,
+    permission: 'footage.view',
+    key: 'f',
+    group: 'watch',
+  },
+  {
+    path: '/exports',
+    title: m.footage_page_exports,
+    icon: Download,
+    permission: 'footage.export',
+    key: 'e',
+    group: 'watch',
+  },
+  {
+    path: '/devices',
+    title: m.devices_page,
+    icon: Cctv,
+    permission: 'devices.read',
+    key: 'd',
+    group: 'work',
+  },
+  {
+    path: '/discovery',
+    title: m.discovery_title,
+    icon: Radar,
+    permission: 'discovery.run',
+    key: 'n',
+    group: 'work',
   },
   {
     path: '/tickets',
