@@ -18,7 +18,10 @@ export const silentLog: Log = {
   child: () => silentLog,
 };
 
-/** Replaces the user part of every URL in `text` (`rtsp://user:pass@host` becomes `rtsp://***@host`). */
+/**
+ * Replaces the user part of every URL in `text` (`rtsp://user:pass@host` becomes `rtsp://***@host`), also where a password has an unescaped
+ * `@` in it. `text` may be a JSON line: an unescaped quote ends a URL.
+ */
 export function redactUrls(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^/\s@]*@/gi, '$1***@');
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)(?:[^/\s"\\]|\\.)*@/gi, '$1***@');
 }

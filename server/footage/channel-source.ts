@@ -1,0 +1,31 @@
+import type { StreamKind } from '#api/devices/schema.ts';
+import type { StreamSource } from '#media/source.ts';
+
+/** What footage and live need to know of a channel. */
+export interface ChannelFacts {
+  readonly channelId: string;
+  readonly deviceId: string;
+  readonly name: string;
+}
+
+/** Where a stream is taken from and what it carries. */
+export interface ChannelStream {
+  /** A channel without a sub stream gives its main one when asked for `sub`. */
+  readonly kind: StreamKind;
+  readonly source: StreamSource;
+  /** As the device describes it: H264, H265, JPEG or other. */
+  readonly codec: string;
+}
+
+/** The register as footage and live see it. Changes are told on the bus: `device.changed`, `device.removed`. */
+export interface ChannelSource {
+  /** Channels of enabled devices that are to be recorded. */
+  listRecorded(): Promise<ChannelFacts[]>;
+  /** @throws AppError not-found when the register does not know the channel */
+  get(channelId: string): Promise<ChannelFacts>;
+  /**
+   * The stream's address and credentials, as now registered.
+   * @throws AppError not-found, channel.no-picture when the device is off or tells of no such stream
+   */
+  getStream(channelId: string, kind: StreamKind): Promise<ChannelStream>;
+}

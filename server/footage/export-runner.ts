@@ -1,0 +1,232 @@
+import { readdir, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Knex } from 'knex';
+import type { AuditTrail } from '#api/auth/audit-trail.ts';
+import type { Now } from '#api/clock.ts';
+import { AppError } from '#api/errors.ts';
+import type { EventBus } from '#api/events/bus.ts';
+import type { JobContext, JobEnd, JobHandlers } from '#api/jobs/service.ts';
+import type { Job } from '#api/jobs/store.ts';
+import type { Logger } from '#api/log.ts';
+import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
+import type { FootageSegment } from '#media/hls/footage.ts';
+import { wallMs } from '#media/time.ts';
+import { clipName } from './clip-name.ts';
+import type { ExportRecord, ExportStore } from './export-store.ts';
+import type { OpenFootage } from './open-footage.ts';
+import { pathInside } from './paths.ts';
+import type { ExportResult } from './schema.ts';
+import type { SegmentStore } from './segment-store.ts';
+import { spanDetail } from './service.ts';
+import { isOverlapping } from './spans.ts';
+import { toWireSpan } from './wire.ts';
+
+export const exportJobKind = 'footage.export';
+/** What the job carries; everything else is in the export's row. */
+export interface ExportJob {
+  readonly exportId: string;
+}
+
+export interface ExportRunner {
+  readonly handlers: JobHandlers;
+  /** Sets the export's row once its job is over for good. Ignores other kinds. Safe to repeat. */
+  onJobEnd(end: JobEnd): Promise<void>;
+  /**
+   * Once, before jobs run: ends rows whose job ended while nobody was there to note it, and deletes files in the exports folder that
+   * no export owns (`.part` files of a killed server among them).
+   */
+  tidy(findJob: (id: string) => Promise<Job | undefined>): Promise<void>;
+}
+
+const openPollMs = 300;
+/** How long the newest pictures of a range may take to reach the disk: a long group of pictures and some patience. */
+const openWaitMs = 15_000;
+/** Events carry progress at most this often. */
+const progressEventMs = 500;
+
+/** Does the work of exports: cuts the clip, checks it, keeps what was found, tells everybody. */
+export function createExportRunner(options: {
+  db: Knex;
+  store: ExportStore;
+  segments: SegmentStore;
+  open: OpenFootage;
+  /** Resolves when all files closed up to now are in the index. */
+  settled: () => Promise<void>;
+  recordingsDir: string;
+  exportsDir: string;
+  siteTimeZone: string;
+  bus: EventBus;
+  audit: AuditTrail;
+  now: Now;
+  log: Logger;
+}): ExportRunner {
+  const { db, store, segments, open, recordingsDir, exportsDir, bus, audit, now, log } = options;
+
+  async function run({ payload, signal, report }: JobContext<ExportJob>): Promise<unknown> {
+    const { exportId } = payload;
+    const entry = await store.find(exportId);
+    // Ready: the process died between the last row and the end of the job. Gone or ended: nothing is wanted any more.
+    if (!entry || entry.state === 'ready' || entry.state === 'failed' || entry.state === 'cancelled')
+      return null;
+    await store.setRunning(exportId);
+    let toldAt = 0;
+    const tell = (progress: number | null) => {
+      report(progress);
+      if (now() - toldAt < progressEventMs) return;
+      toldAt = now();
+      bus.emit({ name: 'export.changed', exportId, state: 'running', progress });
+    };
+    tell(null);
+    const footage = await listFootage(entry, signal);
+    if (footage.length === 0) throw new AppError('footage.none');
+
+    const file = clipName(entry.channelName, entry, options.siteTimeZone, exportId);
+    const clip = await exportClip({
+      segments: footage,
+      fromAt: wallMs(entry.fromAt),
+      toAt: wallMs(entry.toAt),
+      out: join(exportsDir, file),
+      signal,
+      onProgress: ({ done }) => tell(done),
+      log: log.child({ exportId }),
+    });
+    await keep(entry, clip);
+    return { exportId };
+  }
+
+  async function keep(entry: ExportRecord, clip: ClipResult): Promise<void> {
+    const result = toResult(clip);
+    const [first] = result.files;
+    if (!first) throw new AppError('export.failed');
+    const { fileName: file, sizeBytes, sha256 } = first;
+    const done = { file, sizeBytes, sha256, result, at: now() };
+    const isKept = await db.transaction(async (trx) => {
+      if (!(await store.setReady(entry.id, done, trx))) return false;
+      await audit.record(
+        {
+          action: 'export.ready',
+          actor: { system: 'footage' },
+          subjectType: 'export',
+          subjectId: entry.id,
+          detail: { channelId: entry.channelId, ...spanDetail(entry), ...result },
+        },
+        trx,
+      );
+      return true;
+    });
+    if (isKept) bus.emit({ name: 'export.changed', exportId: entry.id, state: 'ready', progress: 1 });
+    else for (const each of clip.files) await unlinkIfThere(each.file); // ended by somebody else meanwhile
+  }
+
+  /** The files of the range; of the one being written, what is finished, once it reaches the end of the range. */
+  async function listFootage(entry: ExportRecord, signal: AbortSignal): Promise<FootageSegment[]> {
+    const giveUpAt = Date.now() + openWaitMs;
+    for (;;) {
+      signal.throwIfAborted();
+      const part = await open.partOf(entry.channelId);
+      const isLate = part !== undefined && part.fromAt < entry.toAt && part.toAt < entry.toAt;
+      if (isLate && Date.now() < giveUpAt) {
+        await new Promise((resolve) => setTimeout(resolve, openPollMs));
+        continue;
+      }
+      await options.settled();
+      const rows = await segments.listOverlapping(entry.channelId, entry);
+      const footage: FootageSegment[] = rows.map((row) => ({
+        file: pathInside(recordingsDir, row.file),
+        runId: row.runId,
+        startAt: wallMs(row.startAt),
+        durationMs: row.endAt - row.startAt,
+      }));
+      const isIndexed = rows.some(
+        (row) => part && isOverlapping({ fromAt: row.startAt, toAt: row.endAt }, part),
+      );
+      if (part && isOverlapping(part, entry) && !isIndexed)
+        footage.push({
+          file: part.path,
+          runId: part.runId,
+          startAt: wallMs(part.fromAt),
+          durationMs: part.toAt - part.fromAt,
+          isOpen: true,
+        });
+      return footage;
+    }
+  }
+
+  async function end(exportId: string, state: 'failed' | 'cancelled', error: string | null): Promise<void> {
+    const entry = await store.find(exportId);
+    if (!entry) return;
+    const isEnded = await db.transaction(async (trx) => {
+      if (!(await store.setEnded(exportId, { state, error, at: now() }, trx))) return false;
+      await audit.record(
+        {
+          action: `export.${state}`,
+          actor: { system: 'footage' },
+          subjectType: 'export',
+          subjectId: exportId,
+          outcome: state === 'failed' ? 'failed' : 'ok',
+          detail: { channelId: entry.channelId, ...spanDetail(entry), error },
+        },
+        trx,
+      );
+      return true;
+    });
+    if (isEnded) bus.emit({ name: 'export.changed', exportId, state, progress: null });
+  }
+
+  return {
+    handlers: { [exportJobKind]: run },
+    async onJobEnd({ job, state, error }) {
+      if (job.kind !== exportJobKind) return;
+      const { exportId } = job.payload as ExportJob;
+      if (state === 'cancelled') await end(exportId, 'cancelled', null);
+      // A job that succeeded has set its row to ready itself.
+      if (state === 'failed') await end(exportId, 'failed', error ?? null);
+    },
+    async tidy(findJob) {
+      for (const entry of await store.listUnfinished()) {
+        const job = entry.jobId === null ? undefined : await findJob(entry.jobId);
+        if (job?.state === 'queued' || job?.state === 'running') continue;
+        if (job?.state === 'cancelled') await end(entry.id, 'cancelled', null);
+        else await end(entry.id, 'failed', job?.error ?? 'The job of this export is gone.');
+      }
+      const owned = await store.listFiles();
+      for (const name of await readdir(exportsDir)) {
+        const isOurs = name.endsWith('.mp4') || name.endsWith('.part');
+        if (!isOurs || owned.has(name)) continue;
+        log.warn({ file: name }, 'deleting a file in the exports folder that no export owns');
+        await unlinkIfThere(join(exportsDir, name));
+      }
+    },
+  };
+}
+
+function toResult(clip: ClipResult): ExportResult {
+  const [first] = clip.files;
+  const { covered, gaps, leadMs, tailMs } = clip;
+  return {
+    durationMs: clip.files.reduce((sum, file) => sum + file.durationMs, 0),
+    leadMs,
+    tailMs,
+    covered: covered.map(toWireSpan),
+    gaps: gaps.map(toWireSpan),
+    frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
+    videoCodec: first?.videoCodec ?? '',
+    hasAudio: clip.files.some((file) => file.hasAudio),
+    isDecodable: true, // exportClip decodes the ends of every file and fails otherwise
+    files: clip.files.map(({ file, sizeBytes, sha256, durationMs }) => ({
+      fileName: basename(file),
+      sizeBytes,
+      sha256,
+      durationMs,
+    })),
+  };
+}
+
+/** Deletes a file; one that is gone already is as good. */
+export async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Knex } from 'knex';
+import { newId } from '#api/db/ids.ts';
+import type { SpanMs } from './spans.ts';
+
+/** A stretch of a channel that retention must leave alone until somebody releases it. */
+export interface HoldRecord extends SpanMs {
+  readonly id: string;
+  readonly channelId: string;
+  readonly reason: string;
+  /** Name of who set it; the id when that person is no longer known. */
+  readonly createdByName: string;
+  readonly createdAt: number;
+  readonly releasedAt: number | null;
+}
+interface HoldRow {
+  id: string;
+  channel_id: string;
+  from_at: number;
+  to_at: number;
+  reason: string;
+  created_by: string;
+  created_at: number;
+  released_at: number | null;
+  display_name: string | null;
+}
+const toHold = (row: HoldRow): HoldRecord => ({
+  id: row.id,
+  channelId: row.channel_id,
+  fromAt: row.from_at,
+  toAt: row.to_at,
+  reason: row.reason,
+  createdByName: row.display_name ?? row.created_by,
+  createdAt: row.created_at,
+  releasedAt: row.released_at,
+});
+
+/** Queries of footage holds. Nothing is ever deleted: a released hold stays as a record of who kept what. */
+export function createHoldStore(db: Knex) {
+  const all = () =>
+    db('footage_holds')
+      .leftJoin('users', 'users.id', 'footage_holds.created_by')
+      .select('footage_holds.*', 'users.display_name');
+  return {
+    async insert(
+      hold: { channelId: string; reason: string; createdBy: string } & SpanMs,
+      at: number,
+      trx: Knex.Transaction,
+    ): Promise<string> {
+      const id = newId();
+      await trx('footage_holds').insert({
+        id,
+        channel_id: hold.channelId,
+        from_at: hold.fromAt,
+        to_at: hold.toAt,
+        reason: hold.reason,
+        created_by: hold.createdBy,
+        created_at: at,
+      });
+      return id;
+    },
+    /** @returns whether there was an unreleased hold of that id */
+    async release(id: string, at: number, trx: Knex.Transaction): Promise<boolean> {
+      return (
+        (await trx('footage_holds').where({ id }).whereNull('released_at').update({ released_at: at })) > 0
+      );
+    },
+    async find(id: string): Promise<HoldRecord | undefined> {
+      const row: HoldRow | undefined = await all().where('footage_holds.id', id).first();
+      return row && toHold(row);
+    },
+    /** Newest first, released ones included, at most 500. */
+    async list(): Promise<HoldRecord[]> {
+      const rows: HoldRow[] = await all().orderBy('footage_holds.created_at', 'desc').limit(500);
+      return rows.map(toHold);
+    },
+    /** Holds in force, of one channel or of all. */
+    async listInForce(channelId?: string): Promise<HoldRecord[]> {
+      const query = all().whereNull('released_at');
+      if (channelId !== undefined) query.where('channel_id', channelId);
+      const rows: HoldRow[] = await query;
+      return rows.map(toHold);
+    },
+  };
+}
+export type HoldStore = ReturnType<typeof createHoldStore>;

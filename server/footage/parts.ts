@@ -1,0 +1,182 @@
+import type { FastifyInstance } from 'fastify';
+import type { Knex } from 'knex';
+import { Gauge, type Registry } from 'prom-client';
+import type { AuditTrail } from '#api/auth/audit-trail.ts';
+import type { Now } from '#api/clock.ts';
+import type { Config } from '#api/config.ts';
+import type { EventBus } from '#api/events/bus.ts';
+import type { JobEnd, JobHandlers, JobService } from '#api/jobs/service.ts';
+import type { Logger } from '#api/log.ts';
+import type { SettingsService } from '#api/settings/service.ts';
+import { systemClock, type Clock } from '#media/clock.ts';
+import { createChunkTranscoder } from '#media/hls/transcode.ts';
+import type { ChannelSource } from './channel-source.ts';
+import { registerExportRoutes } from './export-routes.ts';
+import { createExportRunner } from './export-runner.ts';
+import { createExportService } from './export-service.ts';
+import { createExportStore } from './export-store.ts';
+import { createHoldStore } from './hold-store.ts';
+import { createIndexer } from './indexer.ts';
+import { createOpenFootage } from './open-footage.ts';
+import { registerPlaybackRoutes } from './playback-routes.ts';
+import { createPlaybackService } from './playback.ts';
+import { createRecordingService, type RecordingService } from './recording.ts';
+import { createRetentionRunner } from './retention-runner.ts';
+import { registerFootageRoutes } from './routes.ts';
+import { createRunStore, createSegmentStore } from './segment-store.ts';
+import { createFootageService } from './service.ts';
+import { repairIndex } from './start-up.ts';
+
+export interface FootageOptions {
+  readonly config: Pick<Config, 'recordingsDir' | 'exportsDir' | 'segmentMs' | 'siteTimeZone'>;
+  readonly db: Knex;
+  readonly bus: EventBus;
+  readonly audit: AuditTrail;
+  readonly settings: SettingsService;
+  readonly channels: ChannelSource;
+  readonly metrics: Registry;
+  readonly now: Now;
+  readonly log: Logger;
+}
+
+/** Recording, search, playback, exports, holds and retention, wired together. */
+export interface FootageParts {
+  readonly recording: RecordingService;
+  /** For the job service, which the routes need in turn. */
+  readonly handlers: JobHandlers;
+  onJobEnd(end: JobEnd): Promise<void>;
+  registerRoutes(app: FastifyInstance, jobs: JobService): void;
+  /** Repairs the index, then records. Call before jobs run. */
+  start(jobs: JobService): Promise<void>;
+  /** Ends retention and recording: every open file is finished and indexed. Safe to repeat. */
+  close(): Promise<void>;
+}
+
+export function createFootageParts(options: FootageOptions): FootageParts {
+  const { config, db, bus, audit, settings, channels, metrics, now, log } = options;
+  const { recordingsDir, exportsDir, siteTimeZone } = config;
+  const clock: Clock = { ...systemClock, now };
+  const segments = createSegmentStore(db);
+  const runs = createRunStore(db);
+  const holds = createHoldStore(db);
+  const exportStore = createExportStore(db);
+  const indexer = createIndexer({ recordingsDir, segments, runs, log });
+  const recording = createRecordingService({
+    recordingsDir,
+    segmentMs: config.segmentMs,
+    channels,
+    runs,
+    indexer,
+    bus,
+    clock,
+    log,
+  });
+  const open = createOpenFootage({ recorderOf: recording.recorderOf, log });
+  const retention = createRetentionRunner({
+    recordingsDir,
+    segments,
+    holds,
+    exports: exportStore,
+    settings,
+    openBytes: recording.openBytes,
+    isDiskFull: () => recording.countByState()['disk-full'] > 0,
+    bus,
+    audit,
+    now,
+    log,
+  });
+  const footage = createFootageService({
+    db,
+    segments,
+    runs,
+    holds,
+    open,
+    channels,
+    audit,
+    siteTimeZone,
+    now,
+  });
+  const runner = createExportRunner({
+    db,
+    store: exportStore,
+    segments,
+    open,
+    settled: indexer.settled,
+    recordingsDir,
+    exportsDir,
+    siteTimeZone,
+    bus,
+    audit,
+    now,
+    log,
+  });
+  const transcoder = createChunkTranscoder({ maxRunning: 2, cacheBytes: 128_000_000, log });
+  const playback = createPlaybackService({ segments, open, channels, transcoder, recordingsDir, audit, now });
+  measure(metrics, { recording, segments });
+
+  return {
+    recording,
+    handlers: runner.handlers,
+    onJobEnd: runner.onJobEnd,
+    registerRoutes(app, jobs) {
+      const exports = createExportService({
+        db,
+        store: exportStore,
+        segments,
+        open,
+        channels,
+        jobs,
+        exportsDir,
+        bus,
+        audit,
+        now,
+      });
+      registerFootageRoutes(app, { footage, retention });
+      registerPlaybackRoutes(app, { playback });
+      registerExportRoutes(app, { exports, audit });
+    },
+    async start(jobs) {
+      const repaired = await repairIndex({ recordingsDir, segments, runs, audit, now, log });
+      log.info({ ...repaired }, 'the recording index is in order');
+      await runner.tidy(jobs.find);
+      recording.start();
+      retention.start();
+    },
+    async close() {
+      await retention.close();
+      await recording.close();
+    },
+  };
+}
+
+function measure(
+  registry: Registry,
+  parts: { recording: RecordingService; segments: ReturnType<typeof createSegmentStore> },
+): void {
+  const { recording, segments } = parts;
+  new Gauge({
+    name: 'weian_recording_channels',
+    help: 'Channels by state of their recording',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(recording.countByState())) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'weian_recording_segments',
+    help: 'Finished recording files in the index',
+    registers: [registry],
+    async collect() {
+      this.set((await segments.totals()).count);
+    },
+  });
+  new Gauge({
+    name: 'weian_recording_bytes',
+    help: 'Bytes of finished recording files in the index',
+    registers: [registry],
+    async collect() {
+      this.set((await segments.totals()).sizeBytes);
+    },
+  });
+}

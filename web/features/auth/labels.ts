@@ -1,0 +1,12 @@
+import type { Role } from '#api/auth/permissions.ts';
+import { m } from '../../paraglide/messages.js';
+
+/** What people call each role. */
+export const roleLabel: Readonly<Record<Role, () => string>> = {
+  security: m.auth_role_security,
+  engineer: m.auth_role_engineer,
+  admin: m.auth_role_admin,
+  desk: m.auth_role_desk,
+  viewer: m.auth_role_viewer,
+  auditor: m.auth_role_auditor,
+};

@@ -1,0 +1,161 @@
+import type { ErrorBody } from '#api/http/schema.ts';
+import { m } from '../paraglide/messages.js';
+import { locale } from './locale.svelte.ts';
+import { clock } from './time.svelte.ts';
+import { logDebug } from './log.ts';
+
+const timeoutMs = 30_000;
+
+/** A request that failed: the server's own code and sentence, or `offline` / `timeout` / `bad-answer` where none came. */
+export class ApiError extends Error {
+  readonly code: string;
+  /** HTTP status; 0 when no answer came. */
+  readonly status: number;
+  readonly requestId: string | null;
+  readonly isRetryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(body: Omit<ErrorBody, 'requestId'> & { requestId: string | null }, status: number) {
+    super(body.message);
+    this.name = 'ApiError';
+    this.code = body.code;
+    this.status = status;
+    this.requestId = body.requestId;
+    this.isRetryable = body.isRetryable;
+    this.details = body.details ?? {};
+  }
+
+  /** What the server says of field `name` (`/cameraNetworks` covers `/cameraNetworks/2`), or undefined. */
+  fieldProblem(name: string): string | undefined {
+    const fields = this.details.fields;
+    if (!Array.isArray(fields)) return undefined;
+    for (const entry of fields as { path?: unknown; problem?: unknown }[]) {
+      const path = String(entry.path ?? '');
+      if (path === `/${name}` || path.startsWith(`/${name}/`))
+        return m.common_field_invalid({ problem: String(entry.problem ?? '') });
+    }
+    return undefined;
+  }
+}
+
+/** Any thrown value as an ApiError, so that views have one shape to show. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';
+  return new ApiError(
+    {
+      code: isTimeout ? 'timeout' : 'offline',
+      message: isTimeout ? m.common_error_timeout() : m.common_error_offline(),
+      requestId: null,
+      isRetryable: true,
+    },
+    0,
+  );
+}
+
+/** Whether a request was given up on purpose, as when a view is left; nothing to show then. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+interface Hooks {
+  csrfToken: () => string | undefined;
+  onSessionEnded: () => void;
+}
+let hooks: Hooks = { csrfToken: () => undefined, onSessionEnded: () => undefined };
+
+/** Set once by the session, which knows the token and what to do when it is over. */
+export function connectApi(next: Hooks): void {
+  hooks = next;
+}
+
+export type QueryValue = string | number | boolean | null | undefined;
+type Query = Readonly<Record<string, QueryValue>>;
+export interface RequestOptions {
+  readonly query?: Query;
+  readonly body?: unknown;
+  /** Sent as it is, with its own content type, in place of JSON. */
+  readonly file?: Blob;
+  readonly signal?: AbortSignal;
+}
+
+/** `/api/x?limit=5`; null, undefined and empty values are left out. */
+export function withQuery(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query))
+    if (value !== null && value !== undefined && value !== '') search.set(key, String(value));
+  const text = search.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+/**
+ * One request. Returns the parsed JSON body as `T`, the response type of the route's schema.
+ * @throws ApiError for everything but an abort of `signal`, which passes as it is
+ */
+export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const { query, body, file, signal } = options;
+  const headers: Record<string, string> = { accept: 'application/json', 'accept-language': locale.current };
+  const csrfToken = hooks.csrfToken();
+  if (method !== 'GET' && csrfToken !== undefined) headers['x-csrf-token'] = csrfToken;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (file) headers['content-type'] = file.type;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  let response: Response;
+  let answer: unknown;
+  try {
+    response = await fetch(withQuery(path, query), {
+      method,
+      headers,
+      body: file ?? (body === undefined ? null : JSON.stringify(body)),
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      credentials: 'same-origin',
+    });
+    clock.noteServerDate(response.headers.get('date'));
+    const text = await response.text();
+    answer = text === '' ? undefined : parseJson(text);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw toApiError(error);
+  }
+  if (response.ok) return answer as T;
+  const failure = new ApiError(errorBodyOf(answer), response.status);
+  if (failure.code === 'auth.required') hooks.onSessionEnded();
+  throw failure;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    logDebug('the server answered no JSON', error);
+    throw new ApiError(badAnswer(), 0);
+  }
+}
+
+function badAnswer() {
+  return { code: 'bad-answer', message: m.common_error_bad_answer(), requestId: null, isRetryable: true };
+}
+
+function errorBodyOf(answer: unknown): ConstructorParameters<typeof ApiError>[0] {
+  const body = answer as Partial<ErrorBody> | undefined;
+  if (typeof body?.code !== 'string' || typeof body.message !== 'string') return badAnswer();
+  return {
+    code: body.code,
+    message: body.message,
+    requestId: body.requestId ?? null,
+    isRetryable: body.isRetryable ?? false,
+    ...(body.details ? { details: body.details } : {}),
+  };
+}
+
+/** The verbs the features use; each names its response type: `api.get<Static<typeof TicketList>>('/api/tickets')`. */
+export const api = {
+  get: <T>(path: string, query?: Query, signal?: AbortSignal) =>
+    request<T>('GET', path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) }),
+  post: <T>(path: string, body?: unknown, signal?: AbortSignal) =>
+    request<T>('POST', path, { body, ...(signal ? { signal } : {}) }),
+  patch: <T>(path: string, body: unknown) => request<T>('PATCH', path, { body }),
+  delete: <T>(path: string) => request<T>('DELETE', path),
+  putFile: <T>(path: string, file: Blob, query?: Query) =>
+    request<T>('PUT', path, { file, ...(query ? { query } : {}) }),
+};
