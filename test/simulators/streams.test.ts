@@ -37,6 +37,9 @@ async function probe(id: string, index: number): Promise<Probed> {
   return JSON.parse(stdout) as Probed;
 }
 
+const open = (url: string): Promise<unknown> =>
+  run('ffprobe', ['-v', 'error', '-rtsp_transport', 'tcp', url]);
+
 describe('streams', () => {
   const kinds: [what: string, id: string, index: number, transport: 'tcp' | 'udp'][] = [
     ['H.264 main', 'cam-01', 0, 'tcp'],
@@ -89,11 +92,9 @@ describe('streams', () => {
     const device = hospital.device('cam-07');
     const bare = device.rtspUrl(device.streams[0]!);
     const wrong = bare.replace('rtsp://', 'rtsp://admin:wrong@');
-    const probeOf = (url: string): Promise<unknown> =>
-      run('ffprobe', ['-v', 'error', '-rtsp_transport', 'tcp', url]);
-    await expect(probeOf(bare)).rejects.toThrow('401');
+    await expect(open(bare)).rejects.toThrow('401');
     expect(device.stats.rtspLoginFailures).toBe(0);
-    await expect(probeOf(wrong)).rejects.toThrow('401');
+    await expect(open(wrong)).rejects.toThrow('401');
     await expect.poll(() => device.stats.rtspLoginFailures).toBeGreaterThan(0);
     expect(device.stats.rtspPlays).toBe(0);
   });

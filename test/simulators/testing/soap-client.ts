@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { NS } from '../soap.ts';
-import { child, parseXml, textAt, type Node } from '../xml.ts';
+import { child, escapeXml, parseXml, textAt, type Node } from '../xml.ts';
 
 /** How a test proves who it is. */
 export interface Login {
@@ -71,14 +71,13 @@ export function digestHeader(challenge: string, method: string, uri: string, log
 }
 
 function token(login: Login): string {
-  const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const nonce = login.nonce ?? randomBytes(16);
   const created = new Date(login.createdAt ?? Date.now()).toISOString();
   const digest = createHash('sha1')
     .update(Buffer.concat([nonce, Buffer.from(created + login.password)]))
     .digest('base64');
   const wsse = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss';
-  return `<s:Header><w:Security xmlns:w="${wsse}-wssecurity-secext-1.0.xsd" xmlns:u="${wsse}-wssecurity-utility-1.0.xsd"><w:UsernameToken><w:Username>${escape(login.user)}</w:Username><w:Password Type="${wsse}-username-token-profile-1.0#PasswordDigest">${digest}</w:Password><w:Nonce>${nonce.toString('base64')}</w:Nonce><u:Created>${created}</u:Created></w:UsernameToken></w:Security></s:Header>`;
+  return `<s:Header><w:Security xmlns:w="${wsse}-wssecurity-secext-1.0.xsd" xmlns:u="${wsse}-wssecurity-utility-1.0.xsd"><w:UsernameToken><w:Username>${escapeXml(login.user)}</w:Username><w:Password Type="${wsse}-username-token-profile-1.0#PasswordDigest">${digest}</w:Password><w:Nonce>${nonce.toString('base64')}</w:Nonce><u:Created>${created}</u:Created></w:UsernameToken></w:Security></s:Header>`;
 }
 
 /**
