@@ -24,7 +24,7 @@ import { onvif, type OnvifPort } from './devices/onvif-port.ts';
 import { createDeviceParts } from './devices/parts.ts';
 import { createEventBus } from './events/bus.ts';
 import { registerEventRoutes } from './events/routes.ts';
-import type { ChannelSource } from './footage/channel-source.ts';
+import type { ChannelSource } from './footage/types.ts';
 import { exportJobKind } from './footage/export-runner.ts';
 import { createFootageParts } from './footage/parts.ts';
 import { installGuard, type Authenticate } from './http/guard.ts';
@@ -153,7 +153,12 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
   registerPlaceRoutes(http, { places });
   const devices = await createDeviceParts({
-    ...{ db, bus, audit, secrets: secretBox, now, log },
+    db,
+    bus,
+    audit,
+    secrets: secretBox,
+    now,
+    log,
     onvif: overrides.onvif ?? onvif,
     networks: () => settings.current().network.cameraNetworks,
     hasPlace: async (id) => (await places.find(id)) !== undefined,
