@@ -147,6 +147,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     onvif: overrides.onvif ?? onvif,
     networks: () => settings.current().network.cameraNetworks,
     hasPlace: async (id) => (await places.find(id)) !== undefined,
+    // What a channel that nobody looks at or records shows.
     states: {
       healthOf: () => ({ state: 'unknown', reason: null, sinceAt: null }),
       recordingOf: () => ({ state: 'off', cause: null }),
