@@ -52,7 +52,7 @@ const problems: Readonly<Record<NonNullable<ChainCheck['problem']>, string>> = {
 function describe({ isIntact, checked, firstBadSeq, problem, lastHash }: ChainCheck): string[] {
   if (isIntact)
     return [
-      `The audit trail is intact: ${checked} rows checked. / 审计记录完整，共检查 ${checked} 条。`,
+      `The audit trail is intact; rows checked: ${checked}. / 审计记录完整，共检查 ${checked} 条。`,
       `Last hash: ${lastHash}`,
       'Note number and hash: rows cut off at the end can only be seen against an earlier note.',
     ];

@@ -1,13 +1,20 @@
-import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox';
+import { Type, type Static, type TObject, type TProperties, type TSchema, type TUnsafe } from 'typebox';
 
 /** An object whose unknown fields are refused. Every shape on the wire is made with this. */
 export function Shape<T extends TProperties>(properties: T): TObject<T> {
   return Type.Object(properties, { additionalProperties: false });
 }
 
-/** `schema` or null, for what may be unknown. */
-export function OrNull<T extends TSchema>(schema: T) {
-  return Type.Union([schema, Type.Null()]);
+/**
+ * `schema` or null, for what may be unknown. A plain value becomes one schema with two types instead of a union: the serializer then need not try
+ * each member on every value, which doubles the speed of a long list.
+ */
+export function OrNull<T extends TSchema>(schema: T): TUnsafe<Static<T> | null> {
+  const { type, const: only, enum: choices } = schema as { type?: string; const?: unknown; enum?: unknown[] };
+  const isPlain = only === undefined && ['string', 'number', 'integer', 'boolean'].includes(type ?? '');
+  if (!isPlain) return Type.Unsafe<Static<T> | null>(Type.Union([schema, Type.Null()]));
+  const nullable = { ...schema, type: [type, 'null'], ...(choices && { enum: [...choices, null] }) };
+  return Type.Unsafe<Static<T> | null>(nullable);
 }
 
 /** One of the literals. */

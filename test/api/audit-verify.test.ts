@@ -26,13 +26,13 @@ function run(env: Record<string, string>): Promise<{ code: number; output: strin
 
 it('says that a good trail is intact, beside a running server, and is on the trail itself', async () => {
   const { code, output } = await run({ DATA_DIR: app.dataDir });
-  expect(output).toContain('The audit trail is intact: 3 rows checked.');
+  expect(output).toContain('The audit trail is intact; rows checked: 3.');
   expect(code).toBe(0);
   const rows: AuditRow[] = await app.db('audit_entries').orderBy('seq');
   expect(rows.at(-1)).toMatchObject({ seq: 4, action: 'audit.verified', outcome: 'ok' });
   expect(rows.at(-1)?.actor_name).toMatch(/^npm run audit:verify \(.+\)$/);
   expect(output).toContain(rows.at(-2)?.hash);
-  expect((await run({ DATA_DIR: app.dataDir })).output).toContain('4 rows checked');
+  expect((await run({ DATA_DIR: app.dataDir })).output).toContain('rows checked: 4');
 });
 
 it('names the row that was changed behind the server’s back', async () => {

@@ -100,19 +100,19 @@ describe('a change by the administrator', () => {
 
   it('that deactivates ends the sessions and the log-in', async () => {
     await patch('guard', { isActive: false });
-    expect((await guard.request(session)).statusCode).toBe(401);
+    expect((await guard.request(settings)).statusCode).toBe(401);
     expect((await openBrowser(app).logIn('guard', 'guard-own-password')).json()).toMatchObject({
       code: 'auth.wrong-password',
     });
     await patch('guard', { isActive: true });
-    expect((await guard.request(session)).statusCode).toBe(401);
+    expect((await guard.request(settings)).statusCode).toBe(401);
     expect((await openBrowser(app).logIn('guard', 'guard-own-password')).statusCode).toBe(200);
   });
 
   it('of the password ends the sessions, and must be changed by the person', async () => {
     const response = await patch('guard', { password: 'set-by-the-admin' });
     expect(response.json()).toMatchObject({ mustChangePassword: true });
-    expect((await guard.request(session)).statusCode).toBe(401);
+    expect((await guard.request(settings)).statusCode).toBe(401);
     expect((await guard.logIn('guard', 'set-by-the-admin')).json()).toMatchObject({
       mustChangePassword: true,
     });
