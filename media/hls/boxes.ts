@@ -18,7 +18,8 @@ export function readBoxHeader(data: Buffer, offset: number): Box | undefined {
   if (short !== 1) return { type, start: offset, body: offset + 8, end: offset + short };
   if (offset + 16 > data.length) return undefined;
   const long = data.readBigUInt64BE(offset + 8);
-  if (long > BigInt(Number.MAX_SAFE_INTEGER)) throw new MediaError('bad-output', 'a box claims an impossible size');
+  if (long > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new MediaError('bad-output', 'a box claims an impossible size');
   return { type, start: offset, body: offset + 16, end: offset + Number(long) };
 }
 
@@ -28,9 +29,10 @@ export function readBoxHeader(data: Buffer, offset: number): Box | undefined {
  */
 export function readBoxes(data: Buffer, from = 0, to = data.length): Box[] {
   const boxes: Box[] = [];
-  for (let offset = from; offset < to; ) {
+  for (let offset = from; offset < to;) {
     const box = readBoxHeader(data, offset);
-    if (!box || box.end > to || box.end < box.body) throw new MediaError('bad-output', 'a box is cut or misshapen');
+    if (!box || box.end > to || box.end < box.body)
+      throw new MediaError('bad-output', 'a box is cut or misshapen');
     if (boxes.push(box) > BOXES_LIMIT) throw new MediaError('bad-output', 'too many boxes');
     offset = box.end;
   }

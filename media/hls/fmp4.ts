@@ -34,7 +34,11 @@ export interface Fragment {
   endMs: MediaMs;
   /** Decode time of the first video sample, in ticks of the track. */
   decodeTicks: number;
+  /** Sum of the video samples' durations, in ticks. */
+  durationTicks: number;
   videoSamples: number;
+  /** Samples of all tracks. */
+  samples: number;
   /** Bytes of the first sample, where a key frame lies. */
   firstSampleBytes: number;
   /** Starts with a key frame, so that decoding can start here. */
@@ -60,9 +64,11 @@ export async function readInit(file: FileHandle): Promise<Fmp4Init | undefined> 
     const box = readBoxHeader(header, 0);
     if (!box) return undefined;
     if (end === 0 && box.type !== 'ftyp') throw new MediaError('bad-output', 'not an MP4 file');
-    if (box.type === 'moof' || box.type === 'mdat') throw new MediaError('bad-output', 'no moov before the media');
+    if (box.type === 'moof' || box.type === 'mdat')
+      throw new MediaError('bad-output', 'no moov before the media');
     end += box.end;
-    if (box.end < 8 || end > INIT_LIMIT_BYTES) throw new MediaError('bad-output', 'the init segment has no end');
+    if (box.end < 8 || end > INIT_LIMIT_BYTES)
+      throw new MediaError('bad-output', 'the init segment has no end');
     if (box.type === 'moov') break;
   }
   const bytes = await readAt(file, 0, end);
@@ -95,10 +101,7 @@ export function parseInit(bytes: Buffer): Fmp4Init {
 }
 
 /** What lies at an offset: a fragment, nothing more to come (`end`), or bytes that are not all there yet (`partial`). */
-export type FragmentRead =
-  | { kind: 'fragment'; fragment: Fragment }
-  | { kind: 'end' }
-  | { kind: 'partial' };
+export type FragmentRead = { kind: 'fragment'; fragment: Fragment } | { kind: 'end' } | { kind: 'partial' };
 
 /**
  * Reads the head of the fragment at `offset`; the media bytes themselves are not read.
@@ -193,11 +196,21 @@ function readTrack(data: Buffer, trak: Box): Fmp4Track {
 
 type Samples = Pick<
   Fragment,
-  'startMs' | 'endMs' | 'decodeTicks' | 'videoSamples' | 'firstSampleBytes' | 'isKey'
+  | 'startMs'
+  | 'endMs'
+  | 'decodeTicks'
+  | 'durationTicks'
+  | 'videoSamples'
+  | 'samples'
+  | 'firstSampleBytes'
+  | 'isKey'
 >;
 
 /** Where each track's times stand in a `moof`; also used to move them. Source: ISO/IEC 14496-12, 8.8.7 to 8.8.12. */
-export function readTrackFragments(data: Buffer, moof: Box): { trackId: number; tfhd: Box; tfdt: Box; truns: Box[] }[] {
+export function readTrackFragments(
+  data: Buffer,
+  moof: Box,
+): { trackId: number; tfhd: Box; tfdt: Box; truns: Box[] }[] {
   return readBoxes(data, moof.body, moof.end)
     .filter((box) => box.type === 'traf')
     .map((traf) => {
@@ -213,11 +226,14 @@ export function readTrackFragments(data: Buffer, moof: Box): { trackId: number; 
 }
 
 function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
-  const part = readTrackFragments(data, moof).find((each) => each.trackId === track.id);
+  const parts = readTrackFragments(data, moof);
+  const part = parts.find((each) => each.trackId === track.id);
   if (!part) throw new MediaError('bad-output', 'a fragment without video');
   const { tfhd, tfdt } = part;
   const decodeTicks =
-    data.readUInt8(tfdt.body) === 1 ? Number(data.readBigUInt64BE(tfdt.body + 4)) : data.readUInt32BE(tfdt.body + 4);
+    data.readUInt8(tfdt.body) === 1
+      ? Number(data.readBigUInt64BE(tfdt.body + 4))
+      : data.readUInt32BE(tfdt.body + 4);
 
   const cursor = reader(data, tfhd.body, tfhd.end);
   const headFlags = cursor.next() & 0xffffff;
@@ -252,12 +268,18 @@ function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
     }
   }
   if (count === 0) throw new MediaError('bad-output', 'a fragment without video samples');
+  const otherSamples = parts
+    .filter((each) => each !== part)
+    .flatMap((each) => each.truns)
+    .reduce((sum, trun) => sum + (trun.end - trun.body >= 8 ? data.readUInt32BE(trun.body + 4) : 0), 0);
   const toMs = (value: number) => mediaMs((value * 1000) / track.timescale);
   return {
     startMs: toMs(start),
     endMs: toMs(end),
     decodeTicks,
+    durationTicks: ticks - decodeTicks,
     videoSamples: count,
+    samples: count + otherSamples,
     firstSampleBytes: firstBytes,
     isKey,
   };

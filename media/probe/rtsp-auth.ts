@@ -20,8 +20,7 @@ export function authorizationFor(challenges: readonly string[], request: AuthReq
   const digests = challenges
     .filter((challenge) => /^digest\s/i.test(challenge))
     .map(readParameters)
-    .filter((parameters) => (parameters.algorithm ?? 'MD5').toUpperCase().replace(/-SESS$/, '') in HASHES);
-  const algorithmOf = (parameters: Record<string, string>) => (parameters.algorithm ?? 'MD5').toUpperCase();
+    .filter((parameters) => algorithmOf(parameters).replace(/-SESS$/, '') in HASHES);
   const digest = digests.find((each) => algorithmOf(each).startsWith('SHA-256')) ?? digests[0];
   if (digest) return digestAnswer(digest, algorithmOf(digest), request);
   if (challenges.some((challenge) => /^basic\b/i.test(challenge))) {
@@ -29,6 +28,8 @@ export function authorizationFor(challenges: readonly string[], request: AuthReq
   }
   return undefined;
 }
+
+const algorithmOf = (parameters: Record<string, string>) => (parameters.algorithm ?? 'MD5').toUpperCase();
 
 function digestAnswer(parameters: Record<string, string>, algorithm: string, request: AuthRequest): string {
   const { realm = '', nonce = '', opaque } = parameters;
@@ -55,7 +56,9 @@ function digestAnswer(parameters: Record<string, string>, algorithm: string, req
 
 function readParameters(challenge: string): Record<string, string> {
   const parameters: Record<string, string> = {};
-  for (const [, name = '', quoted, bare] of challenge.matchAll(/([a-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi)) {
+  for (const [, name = '', quoted, bare] of challenge.matchAll(
+    /([a-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi,
+  )) {
     parameters[name.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '';
   }
   return parameters;

@@ -44,7 +44,10 @@ export async function describeStream(
   const connectMs = performance.now() - startedAt;
   const onAbort = () => socket.destroy(new MediaError('cancelled', 'the RTSP request was cancelled'));
   const leftMs = options.deadlineMs - connectMs;
-  const timer = setTimeout(() => socket.destroy(new MediaError('timeout', 'the RTSP server did not answer')), leftMs);
+  const timer = setTimeout(
+    () => socket.destroy(new MediaError('timeout', 'the RTSP server did not answer')),
+    leftMs,
+  );
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const read = replies(socket);
@@ -52,11 +55,14 @@ export async function describeStream(
     if (reply.status === 401 && source.credentials) {
       const request = { method: 'DESCRIBE', uri: source.url, ...source.credentials, nc: 1 };
       const authorization = authorizationFor(reply.headers.get('www-authenticate') ?? [], request);
-      if (authorization === undefined) throw new MediaError('unauthorized', 'the camera wants an unknown kind of log-in');
+      if (authorization === undefined)
+        throw new MediaError('unauthorized', 'the camera wants an unknown kind of log-in');
       reply = await ask(socket, read, source.url, 2, authorization);
     }
     if (reply.status === 401 || reply.status === 403) {
-      throw new MediaError('unauthorized', `the camera refused the log-in (${reply.status})`, { status: reply.status });
+      throw new MediaError('unauthorized', `the camera refused the log-in (${reply.status})`, {
+        status: reply.status,
+      });
     }
     if (reply.status !== 200) {
       throw new MediaError('rejected', `DESCRIBE: ${reply.status} ${reply.reason}`, { status: reply.status });
@@ -80,7 +86,12 @@ async function ask(
   sequence: number,
   authorization?: string,
 ): Promise<Reply> {
-  const lines = [`DESCRIBE ${url} RTSP/1.0`, `CSeq: ${sequence}`, 'Accept: application/sdp', 'User-Agent: weian'];
+  const lines = [
+    `DESCRIBE ${url} RTSP/1.0`,
+    `CSeq: ${sequence}`,
+    'Accept: application/sdp',
+    'User-Agent: weian',
+  ];
   if (authorization !== undefined) lines.push(`Authorization: ${authorization}`);
   socket.write(`${lines.join('\r\n')}\r\n\r\n`);
   return read();
@@ -90,19 +101,22 @@ async function ask(
 function replies(socket: Socket): () => Promise<Reply> {
   let buffer = Buffer.alloc(0);
   let failure: Error | undefined;
-  let wake: () => void = () => undefined;
+  let wake: (() => void) | undefined;
   socket.on('data', (chunk: Buffer) => {
     buffer = Buffer.concat([buffer, chunk]);
-    if (buffer.length > REPLY_LIMIT_BYTES) socket.destroy(new MediaError('too-large', 'the RTSP reply is too large'));
-    wake();
+    if (buffer.length > REPLY_LIMIT_BYTES)
+      socket.destroy(new MediaError('too-large', 'the RTSP reply is too large'));
+    wake?.();
   });
   socket.on('error', (error) => {
     failure ??=
-      error instanceof MediaError ? error : new MediaError('protocol', `the connection broke: ${error.message}`);
+      error instanceof MediaError
+        ? error
+        : new MediaError('protocol', `the connection broke: ${error.message}`);
   });
   socket.on('close', () => {
     failure ??= new MediaError('protocol', 'the RTSP server hung up');
-    wake();
+    wake?.();
   });
   return async () => {
     for (;;) {
@@ -137,12 +151,19 @@ function takeReply(buffer: Buffer): { reply: Reply; length: number } | undefined
     headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()]);
   }
   const length = Number(headers.get('content-length')?.[0] ?? 0);
-  if (!Number.isSafeInteger(length) || length < 0) throw new MediaError('protocol', 'the content length is misshapen');
-  if (length > REPLY_LIMIT_BYTES) throw new MediaError('too-large', 'the RTSP reply is too large', { length });
+  if (!Number.isSafeInteger(length) || length < 0)
+    throw new MediaError('protocol', 'the content length is misshapen');
+  if (length > REPLY_LIMIT_BYTES)
+    throw new MediaError('too-large', 'the RTSP reply is too large', { length });
   const end = headEnd + 4 + length;
   if (buffer.length < end) return undefined;
   return {
-    reply: { status: Number(status), reason: reason.slice(0, 100), headers, body: buffer.toString('utf8', headEnd + 4, end) },
+    reply: {
+      status: Number(status),
+      reason: reason.slice(0, 100),
+      headers,
+      body: buffer.toString('utf8', headEnd + 4, end),
+    },
     length: end,
   };
 }

@@ -30,7 +30,9 @@ export function openTcp(options: {
       finish(
         error.code === 'ETIMEDOUT'
           ? new MediaError('timeout', `${host}:${port} did not answer`)
-          : new MediaError('unreachable', `${host}:${port}: ${error.code ?? error.message}`, { reason: error.code }),
+          : new MediaError('unreachable', `${host}:${port}: ${error.code ?? error.message}`, {
+              reason: error.code,
+            }),
       );
     const timer = setTimeout(
       () => finish(new MediaError('timeout', `${host}:${port} did not answer in ${deadlineMs} ms`)),

@@ -25,7 +25,7 @@ export interface FfmpegSpec {
 export interface FfmpegProgress {
   /** Video frames written so far. */
   frames?: number;
-  /** End of the newest packet on the output's time line. */
+  /** End of the newest packet; with `-copyts` it counts from the first report, not from the output's start. */
   outTimeMs?: number;
   sizeBytes?: number;
 }
@@ -80,7 +80,6 @@ export function startFfmpeg(spec: FfmpegSpec, options: FfmpegOptions): FfmpegPro
   const command = build(spec, hasStreamOutput) as Running;
   const startedAt = performance.now();
   const stderr: string[] = [];
-  const ended: { exitCode: number | null; signal: NodeJS.Signals | null } = { exitCode: null, signal: null };
   let child: ChildProcess | undefined;
   let stopCause: MediaError | 'asked' | undefined;
   let killTimer: NodeJS.Timeout | undefined;
@@ -107,23 +106,23 @@ export function startFfmpeg(spec: FfmpegSpec, options: FfmpegOptions): FfmpegPro
       clearTimeout(deadline);
       options.signal?.removeEventListener('abort', onAbort);
       const details = { stderr, arguments: args };
+      const [exitCode, signal] = [child?.exitCode ?? null, child?.signalCode ?? null];
       if (stopCause instanceof MediaError) {
         reject(new MediaError(stopCause.code, stopCause.message, details));
       } else if (error && !child) {
         const code = /cannot find|ENOENT|EACCES/i.test(error.message) ? 'tool-missing' : 'internal';
         reject(new MediaError(code, `ffmpeg did not start: ${redactUrls(error.message)}`, details));
-      } else if (ended.exitCode === 127 || ended.exitCode === 126) {
+      } else if (exitCode === 127 || exitCode === 126) {
         reject(new MediaError('tool-missing', 'ffmpeg or setpriv is not installed', details)); // sh's codes for that
       } else {
         const elapsedMs = Math.round(performance.now() - startedAt);
-        resolve({ ...ended, stderr, arguments: args, elapsedMs });
+        resolve({ exitCode, signal, stderr, arguments: args, elapsedMs });
       }
     };
     command.on('start', (line: string) => {
       child = command.ffmpegProc;
       args = redactUrls(line).split(' ').slice(1);
       options.log.debug({ pid: child?.pid, arguments: args }, 'ffmpeg started');
-      child?.once('exit', (exitCode, signal) => Object.assign(ended, { exitCode, signal }));
       if (child?.stdout && !hasStreamOutput) readLines(child.stdout, options);
       if (stopCause) end(stopCause);
     });
@@ -154,7 +153,9 @@ export function startFfmpeg(spec: FfmpegSpec, options: FfmpegOptions): FfmpegPro
     done,
     async stop() {
       end('asked');
-      await done.catch((error: unknown) => options.log.debug({ err: error }, 'ffmpeg ended while it was stopped'));
+      await done.catch((error: unknown) =>
+        options.log.debug({ err: error }, 'ffmpeg ended while it was stopped'),
+      );
     },
   };
 }
@@ -205,10 +206,12 @@ function readLines(stdout: Readable, options: FfmpegOptions): void {
   });
 }
 
+const toInteger = (text: string | undefined) =>
+  text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+
 function readProgress(block: Readonly<Record<string, string>>): FfmpegProgress {
-  const number = (text: string | undefined) => (text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined);
   const progress: FfmpegProgress = {};
-  const [frames, micros, sizeBytes] = [block.frame, block.out_time_us, block.total_size].map(number);
+  const [frames, micros, sizeBytes] = [block.frame, block.out_time_us, block.total_size].map(toInteger);
   if (frames !== undefined) progress.frames = frames;
   if (micros !== undefined) progress.outTimeMs = micros / 1000;
   if (sizeBytes !== undefined) progress.sizeBytes = sizeBytes;

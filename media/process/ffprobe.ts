@@ -59,7 +59,8 @@ function readFacts(json: string): MediaFacts {
   const { streams, format } = raw as { streams?: Record<string, unknown>[]; format?: { duration?: string } };
   const facts: MediaFacts = { streams: (streams ?? []).flatMap(readStream) };
   const seconds = Number(format?.duration);
-  if (format?.duration !== undefined && Number.isFinite(seconds)) facts.durationMs = Math.round(seconds * 1000);
+  if (format?.duration !== undefined && Number.isFinite(seconds))
+    facts.durationMs = Math.round(seconds * 1000);
   return facts;
 }
 

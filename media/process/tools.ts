@@ -19,6 +19,14 @@ export async function readToolVersions(): Promise<ToolVersions> {
   return { ffmpeg, ffprobe, setpriv };
 }
 
+let known: Promise<string | undefined> | undefined;
+
+/** ffmpeg's version, asked once in the life of this process; to keep beside results. */
+export function ffmpegVersion(): Promise<string | undefined> {
+  known ??= version('ffmpeg', '-version', /^ffmpeg version (\S+)/);
+  return known;
+}
+
 async function version(program: string, flag: string, pattern: RegExp): Promise<string | undefined> {
   try {
     const { stdout } = await runTool(program, [flag], { deadlineMs: 5_000 });

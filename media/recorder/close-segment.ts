@@ -43,7 +43,9 @@ export async function closeSegment(options: {
 }): Promise<ClosedSegment | undefined> {
   const { part, dir, runId, keepUntilMs = Infinity } = options;
   const file = await open(part, 'r+');
-  let facts: { init: Fmp4Init; fragmentCount: number; sizeBytes: number; startMs: MediaMs; endMs: MediaMs } | undefined;
+  let facts:
+    | { init: Fmp4Init; fragmentCount: number; sizeBytes: number; startMs: MediaMs; endMs: MediaMs }
+    | undefined;
   try {
     facts = await keepComplete(file, keepUntilMs);
   } catch (error) {
@@ -108,7 +110,13 @@ async function keepComplete(file: Awaited<ReturnType<typeof open>>, keepUntilMs:
   const sizeBytes = last.offset + last.sizeBytes;
   if ((await file.stat()).size > sizeBytes) await file.truncate(sizeBytes);
   await file.datasync();
-  return { init: list.init, fragmentCount: fragments.length, sizeBytes, startMs: first.startMs, endMs: last.endMs };
+  return {
+    init: list.init,
+    fragmentCount: fragments.length,
+    sizeBytes,
+    startMs: first.startMs,
+    endMs: last.endMs,
+  };
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** What ffmpeg last said about a run. */
 export interface RunProgress {
   monotonicMs: number;
-  /** End of the newest packet on the run's time line. */
+  /** End of the newest packet; where the count starts does not matter. */
   outTimeMs: number;
   frames: number;
 }
@@ -11,8 +11,8 @@ export type RunVerdict = 'ok' | 'jumped-ahead' | 'jumped-back';
 /** Immutable; hand it back with the next progress. */
 export interface ProgressJudge {
   verdict: RunVerdict;
-  /** Media up to here came before any jump. */
-  soundUntilMs: number;
+  /** The media time has moved, and as it should. */
+  isSound: boolean;
   readonly firstAt: number;
   /** The furthest that media has been ahead of real time. */
   readonly lead: number;
@@ -35,7 +35,7 @@ const MOVED_MS = 100;
 export function judgeProgress(previous: ProgressJudge | undefined, now: RunProgress): ProgressJudge {
   const lead = now.outTimeMs - now.monotonicMs;
   const moved = { at: now.monotonicMs, frames: now.frames, outTimeMs: now.outTimeMs };
-  if (!previous) return { verdict: 'ok', soundUntilMs: now.outTimeMs, firstAt: now.monotonicMs, lead, moved };
+  if (!previous) return { verdict: 'ok', isSound: true, firstAt: now.monotonicMs, lead, moved };
   const isStarting = now.monotonicMs - previous.firstAt < START_BURST_MS;
   const hasMoved = now.outTimeMs - previous.moved.outTimeMs >= MOVED_MS;
   const isAhead = !isStarting && lead - previous.lead > AHEAD_LIMIT_MS;
@@ -46,7 +46,7 @@ export function judgeProgress(previous: ProgressJudge | undefined, now: RunProgr
   const verdict = isAhead ? 'jumped-ahead' : isFrozen ? 'jumped-back' : 'ok';
   return {
     verdict,
-    soundUntilMs: verdict === 'ok' && hasMoved ? now.outTimeMs : previous.soundUntilMs,
+    isSound: verdict === 'ok' && hasMoved,
     firstAt: previous.firstAt,
     lead: isAhead ? previous.lead : Math.max(previous.lead, lead),
     moved: hasMoved ? moved : previous.moved,

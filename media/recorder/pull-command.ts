@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { FfmpegSpec } from '../process/ffmpeg.ts';
 import { urlForFfmpeg, type StreamSource } from '../source.ts';
 import { PART_SUFFIX } from './segment-names.ts';
+import { words } from '../process/words.ts';
 
 /** What is done with a stream's sound: copied (AAC), turned into AAC (G.711), or left out. */
 export type AudioMode = 'copy' | 'transcode' | 'none';
@@ -35,18 +36,27 @@ const FRAGMENTS = [
 ].join(':');
 
 /** Output options for one run's files: fragmented MP4, a new file at the first key frame after `segmentMs`. */
-export function segmentOutput(options: { dir: string; runId: string; segmentMs: number; codec: 'h264' | 'h265' }) {
+export function segmentOutput(options: {
+  dir: string;
+  runId: string;
+  segmentMs: number;
+  codec: 'h264' | 'h265';
+}) {
   return {
     target: join(options.dir, `${options.runId}-%06d${PART_SUFFIX}`),
     options: [
       ...(options.codec === 'h265' ? ['-tag:v', 'hvc1'] : []),
-      ...['-f', 'segment', '-segment_format', 'mp4', '-segment_time', String(options.segmentMs / 1000)],
-      ...['-segment_list', 'pipe:1', '-segment_list_type', 'csv', '-segment_format_options', FRAGMENTS],
+      ...words(`-f segment -segment_format mp4 -segment_time ${options.segmentMs / 1000}`),
+      ...words(`-segment_list pipe:1 -segment_list_type csv -segment_format_options ${FRAGMENTS}`),
     ],
   };
 }
 
-/** The command of one pull: RTSP in, segment files out, nothing decoded. */
+/**
+ * The command of one pull: RTSP in, segment files out, nothing decoded. A second, tiny output prints one line a key frame the
+ * moment it arrives (read by key-frame-lines.ts): those arrivals place the run on the wall clock. `-progress` cannot: with
+ * `-copyts` its time starts at its own first report.
+ */
 export function pullCommand(options: {
   source: StreamSource;
   codec: 'h264' | 'h265';
@@ -67,8 +77,10 @@ export function pullCommand(options: {
       {
         source: urlForFfmpeg(source),
         options: [
-          ...['-copyts', '-rtsp_transport', source.transport, '-timeout', String(SOCKET_TIMEOUT_MICROS)],
-          ...['-allowed_media_types', audio === 'none' ? 'video' : 'video+audio'],
+          ...words(`-copyts -rtsp_transport ${source.transport} -timeout ${SOCKET_TIMEOUT_MICROS}`),
+          ...words(`-allowed_media_types ${audio === 'none' ? 'video' : 'video+audio'}`),
+          // Else ffmpeg holds the first 1.5 s back to measure a frame rate that copying does not need.
+          ...words('-fpsprobesize 0'),
         ],
       },
     ],
@@ -76,6 +88,13 @@ export function pullCommand(options: {
       {
         target: output.target,
         options: ['-map', '0:v:0', '-c:v', 'copy', '-bsf:v', FIRST_PACKET, ...sound, ...output.options],
+      },
+      {
+        target: 'pipe:1',
+        options: [
+          ...words(`-map 0:v:0 -c:v copy -bsf:v ${FIRST_PACKET},noise=amount=0:drop=not(key)`),
+          ...words('-flush_packets 1 -f framecrc'),
+        ],
       },
     ],
   };

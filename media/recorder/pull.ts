@@ -4,10 +4,11 @@ import { isMediaError, MediaError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { describeStream } from '../probe/rtsp.ts';
 import { errorFromStderr } from '../process/ffmpeg-errors.ts';
-import { startFfmpeg } from '../process/ffmpeg.ts';
+import { startFfmpeg, type FfmpegProgress } from '../process/ffmpeg.ts';
 import type { StreamSource } from '../source.ts';
-import { mediaMs, type MediaMs, type WallMs } from '../time.ts';
+import { toWall, type MediaMs, type WallMs } from '../time.ts';
 import type { ClosedSegment } from './close-segment.ts';
+import { keyFrameLines } from './key-frame-lines.ts';
 import { judgeProgress, type ProgressJudge } from './progress-judge.ts';
 import { pullCommand, type AudioMode } from './pull-command.ts';
 import { advanceAnchor, type RunAnchor } from './run-anchor.ts';
@@ -40,8 +41,8 @@ const TICK_MS = 1_000;
 const START_GRACE_MS = 10_000;
 const ANCHOR_STEP_MS = 100;
 const FREE_BYTES = 32_000_000;
-/** After a jump of the camera's clock, media up to this long after the last sound report is still kept. */
-const SOUND_SLACK_MS = 2_000;
+/** After a jump of the camera's clock, media up to this long after the last sound key frame is still kept. */
+const SOUND_SLACK_MS = 5_000;
 
 /**
  * One run of one pull: from connecting to the camera until it stops, stalls or is aborted. Returns only after ffmpeg is gone
@@ -64,7 +65,8 @@ export async function runPull(
 ): Promise<void> {
   const { source, dir, runId, segmentMs, stallMs, clock, log, signal } = options;
   const disk = await statfs(dir);
-  if (disk.bavail * disk.bsize < FREE_BYTES) throw new MediaError('no-space', 'less than 32 MB are free', { dir });
+  if (disk.bavail * disk.bsize < FREE_BYTES)
+    throw new MediaError('no-space', 'less than 32 MB are free', { dir });
   let offer: Offer;
   try {
     offer = await askForCodecs(source, signal, log);
@@ -79,7 +81,10 @@ export async function runPull(
   let judge: ProgressJudge | undefined;
   let cause: MediaError | undefined;
   let frames = 0;
+  let newestKey: MediaMs | undefined;
+  let soundKey: MediaMs | undefined;
   let newsAt = clock.monotonic();
+  const readKeyFrame = keyFrameLines();
   const writer = createSegmentWriter({ ...options, offsetMs: () => anchor?.offsetMs ?? clock.now() });
 
   const announce = (media: MediaMs) => {
@@ -87,36 +92,45 @@ export async function runPull(
     const { offsetMs, isSettled, clockStepMs } = anchor;
     const isNews = !announced || announced.isSettled !== isSettled || clockStepMs !== 0;
     if (!isNews && Math.abs(offsetMs - (announced?.offsetMs ?? 0)) < ANCHOR_STEP_MS) return;
-    const wallAt = Math.round(media + offsetMs) as WallMs;
-    announced = { runId, mediaMs: media, wallAt, offsetMs, isSettled, clockStepMs };
+    announced = { runId, mediaMs: media, wallAt: toWall(media, offsetMs), offsetMs, isSettled, clockStepMs };
     options.onAnchor(announced);
+  };
+
+  const onLine = (line: string) => {
+    const media = readKeyFrame(line);
+    if (media === undefined) {
+      writer.onListLine(line);
+      return;
+    }
+    newsAt = clock.monotonic();
+    anchor = advanceAnchor(anchor, { mediaMs: media, wallAt: clock.now(), monotonicMs: newsAt });
+    if (newestKey === undefined) options.onMedia();
+    newestKey = media;
+    announce(media);
+  };
+
+  const onProgress = (progress: FfmpegProgress) => {
+    if (!progress.frames || progress.outTimeMs === undefined || progress.frames === frames) return;
+    frames = progress.frames;
+    newsAt = clock.monotonic();
+    judge = judgeProgress(judge, { monotonicMs: newsAt, outTimeMs: progress.outTimeMs, frames });
+    if (judge.isSound) soundKey = newestKey;
+    if (judge.verdict === 'ok') return;
+    cause ??= new MediaError('protocol', `the camera's time stamps ${judge.verdict.replace('-', ' ')}`);
+    void ffmpeg.stop();
   };
 
   const ffmpeg = startFfmpeg(pullCommand({ source, ...offer, dir, runId, segmentMs }), {
     signal,
     log,
-    onLine: (line) => writer.onListLine(line),
-    onProgress: (progress) => {
-      if (!progress.frames || progress.outTimeMs === undefined || progress.frames === frames) return;
-      if (frames === 0) options.onMedia();
-      frames = progress.frames;
-      newsAt = clock.monotonic();
-      const media = mediaMs(progress.outTimeMs);
-      judge = judgeProgress(judge, { monotonicMs: newsAt, outTimeMs: media, frames });
-      if (judge.verdict !== 'ok') {
-        cause ??= new MediaError('protocol', `the camera's time stamps ${judge.verdict.replace('-', ' ')}`);
-        void ffmpeg.stop();
-        return;
-      }
-      anchor = advanceAnchor(anchor, { mediaMs: media, wallAt: clock.now(), monotonicMs: newsAt });
-      announce(media);
-    },
+    onLine,
+    onProgress,
   });
 
-  let cancelTick = () => {};
+  let cancelTick: (() => void) | undefined;
   const tick = () => {
     const quietMs = clock.monotonic() - newsAt;
-    if (quietMs > (frames === 0 ? stallMs + START_GRACE_MS : stallMs)) {
+    if (quietMs > (newestKey === undefined ? stallMs + START_GRACE_MS : stallMs)) {
       cause ??= new MediaError('no-media', `no picture for ${Math.round(quietMs / 1000)} s`, { quietMs });
       void ffmpeg.stop();
     }
@@ -131,9 +145,9 @@ export async function runPull(
     if (!isMediaError(error)) throw error;
     cause ??= error;
   } finally {
-    cancelTick();
+    cancelTick?.();
     const hasJumped = judge !== undefined && judge.verdict !== 'ok';
-    await writer.finish(hasJumped ? (judge?.soundUntilMs ?? 0) + SOUND_SLACK_MS : undefined);
+    await writer.finish(hasJumped ? (soundKey ?? 0) + SOUND_SLACK_MS : undefined);
   }
   if (!signal.aborted) throw cause;
 }
@@ -157,7 +171,11 @@ async function askForCodecs(source: StreamSource, signal: AbortSignal, log: Log)
   }
   const encoding = media.find((medium) => medium.kind === 'video')?.encoding;
   const codec = encoding === 'H264' ? 'h264' : encoding === 'H265' ? 'h265' : undefined;
-  if (!codec) throw new MediaError('not-supported', `the stream's video is ${encoding ?? 'missing'}, not H.264 or H.265`);
+  if (!codec)
+    throw new MediaError(
+      'not-supported',
+      `the stream's video is ${encoding ?? 'missing'}, not H.264 or H.265`,
+    );
   const sound = media.find((medium) => medium.kind === 'audio')?.encoding;
   if (sound === undefined) return { codec, audio: 'none' };
   if (sound === 'MPEG4-GENERIC') return { codec, audio: 'copy' };

@@ -1,13 +1,12 @@
-import { mkdir, readdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, unlink } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
-import type { MediaError } from '../errors.ts';
+import { MediaError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { supervise, type SupervisorState } from '../process/supervisor.ts';
 import { checkedUrl, type StreamSource } from '../source.ts';
 import type { ClosedSegment } from './close-segment.ts';
 import { runPull, type AnchorFact } from './pull.ts';
-import { newRunId, PART_SUFFIX } from './segment-names.ts';
+import { newRunId } from './segment-names.ts';
 import type { OpenSegment } from './segment-writer.ts';
 
 /**
@@ -58,6 +57,8 @@ export interface Recorder {
   metrics(): RecorderMetrics;
   /** Finishes the open file and waits until ffmpeg is gone. Safe to repeat. */
   stop(): Promise<void>;
+  /** Stops and deletes the folder; only for a recorder with `keepSegments`. @throws MediaError `rejected` for others */
+  discard(): Promise<void>;
 }
 
 const SEGMENT_MS = 60_000;
@@ -84,7 +85,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (keepSegments === undefined) return;
     kept.push(segment.file);
     for (const file of kept.slice(0, -keepSegments)) {
-      unlink(file).catch((error: unknown) => log.warn({ err: error, file }, 'an old live file could not be deleted'));
+      unlink(file).catch((error: unknown) =>
+        log.warn({ err: error, file }, 'an old live file could not be deleted'),
+      );
     }
     kept = kept.slice(-keepSegments);
   };
@@ -132,15 +135,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     anchor: () => anchor,
     metrics: () => ({ ...metrics, restarts: supervisor.restarts() }),
     stop: () => supervisor.stop(),
+    async discard() {
+      if (keepSegments === undefined) throw new MediaError('rejected', 'recorded footage is not discarded');
+      await supervisor.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
   };
-}
-
-/** Deletes everything a live-only recorder left in its folder; for start-up, before any recorder runs there. */
-export async function clearLiveFolder(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  for (const name of await readdir(dir)) {
-    if (name.endsWith('.mp4') || name.endsWith(PART_SUFFIX)) await unlink(join(dir, name));
-  }
 }
 
 function toRecorderState(state: SupervisorState): RecorderState {

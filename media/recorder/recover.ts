@@ -58,7 +58,10 @@ export async function recoverSegments(options: {
     }
   }
   if (result.recovered.length + result.deleted.length > 0) {
-    log.info({ dir, recovered: result.recovered.length, deleted: result.deleted.length }, 'recovered part files');
+    log.info(
+      { dir, recovered: result.recovered.length, deleted: result.deleted.length },
+      'recovered part files',
+    );
   }
   return result;
 }
@@ -66,8 +69,10 @@ export async function recoverSegments(options: {
 /** The offset that a finished segment of the same run was named with. */
 async function offsetFromSibling(dir: string, runId: string): Promise<number | undefined> {
   const days = (await namesIn(dir)).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name)).sort();
-  for (const day of days.slice(-2).reverse()) {
-    const names = (await namesIn(join(dir, day))).filter((name) => parseSegmentName(name)?.runId === runId).sort();
+  for (const day of days.slice(-2).toReversed()) {
+    const names = (await namesIn(join(dir, day)))
+      .filter((name) => parseSegmentName(name)?.runId === runId)
+      .sort();
     const name = names.at(-1);
     const parsed = name === undefined ? undefined : parseSegmentName(name);
     if (name === undefined || !parsed) continue;

@@ -45,20 +45,27 @@ export function createSegmentWriter(options: {
   let open = openNext();
   options.onOpened(open.face);
 
+  const finishFile = async (
+    before: Promise<void>,
+    segment: (typeof open)['segment'],
+    offsetMs: number,
+    keepUntilMs: number | undefined,
+  ) => {
+    await before;
+    try {
+      const cut = keepUntilMs === undefined ? {} : { keepUntilMs };
+      const closed = await closeSegment({ part: segment.part, dir, runId, offsetMs, isFlat, ...cut });
+      segment.finalPath = closed?.file;
+      if (closed) options.onClosed(closed);
+    } catch (error) {
+      // A run that never got a picture wrote no file. Anything else stays a part, which recoverSegments takes up.
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isMissing) log.error({ err: error, file: segment.part }, 'a finished segment could not be closed');
+    }
+  };
   const close = ({ segment }: typeof open, keepUntilMs?: number) => {
     const offsetMs = options.offsetMs();
-    closing = closing.then(async () => {
-      try {
-        const cut = keepUntilMs === undefined ? {} : { keepUntilMs };
-        const closed = await closeSegment({ part: segment.part, dir, runId, offsetMs, isFlat, ...cut });
-        segment.finalPath = closed?.file;
-        if (closed) options.onClosed(closed);
-      } catch (error) {
-        const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        // A run that never got a picture wrote no file. Anything else stays a part, which recover() takes up.
-        if (!isMissing) log.error({ err: error, file: segment.part }, 'a finished segment could not be closed');
-      }
-    });
+    closing = finishFile(closing, segment, offsetMs, keepUntilMs);
   };
 
   return {
