@@ -226,7 +226,11 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   registerTicketRoutes(http, { tickets });
   const healthLog = log.child({ component: 'health' });
   const health = await createHealthService({
-    ...{ db, settings, bus, now, tickets },
+    db,
+    settings,
+    bus,
+    now,
+    tickets,
     store: createHealthStore(db),
     listWatched: watched,
     look: createLook({

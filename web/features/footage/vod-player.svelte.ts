@@ -1,4 +1,4 @@
-import { Hls, type ErrorData } from 'hls.js';
+import Hls, { type ErrorData } from 'hls.js';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { openPlayback } from './api.ts';
 

@@ -1,4 +1,4 @@
-import { Hls, type ErrorData } from 'hls.js';
+import Hls, { type ErrorData } from 'hls.js';
 import type { StreamKind } from '#api/devices/schema.ts';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { getLiveStatus, openLive } from './api.ts';
