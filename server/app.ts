@@ -143,7 +143,12 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   const places = createPlaceService({ db, store: createPlaceStore(db), bus, audit, now });
   registerPlaceRoutes(http, { places });
   const devices = await createDeviceParts({
-    ...{ db, bus, audit, secrets: secretBox, now, log },
+    db,
+    bus,
+    audit,
+    secrets: secretBox,
+    now,
+    log,
     onvif: overrides.onvif ?? onvif,
     networks: () => settings.current().network.cameraNetworks,
     hasPlace: async (id) => (await places.find(id)) !== undefined,
