@@ -23,7 +23,10 @@ export interface ProductWorld {
   /** The administrator's API access, for settings and for looking behind the page. */
   readonly admin: ApiClient;
   /** A browser page of a person of `role`, logged in through the log-in page. */
-  openAs(role: Role, options?: { locale?: 'zh-CN' | 'en'; viewport?: { width: number; height: number } }): Promise<Page>;
+  openAs(
+    role: Role,
+    options?: { locale?: 'zh-CN' | 'en'; viewport?: { width: number; height: number } },
+  ): Promise<Page>;
   login(role: Role): DemoLogin;
   close(): Promise<void>;
 }
@@ -32,7 +35,9 @@ export interface ProductWorld {
  * @param devices ids of the simulated devices to start; all when left out
  * @param isFurnished false leaves the first-run page to the test
  */
-export async function startProduct(options: { devices?: readonly string[]; isFurnished?: boolean } = {}): Promise<ProductWorld> {
+export async function startProduct(
+  options: { devices?: readonly string[]; isFurnished?: boolean } = {},
+): Promise<ProductWorld> {
   const dataDir = mkdtempSync(join(tmpdir(), 'weian-e2e-'));
   const hospital = await startHospital({
     subnet,
@@ -66,9 +71,12 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
 
   const certFile = join(dataDir, 'keys', 'tls.crt');
   const admin = await until(async () => {
-    if (server.exitCode !== null) throw new Error(`the server ended: ${readFileSync(join(dataDir, 'server.log'), 'utf8')}`);
+    if (server.exitCode !== null)
+      throw new Error(`the server ended: ${readFileSync(join(dataDir, 'server.log'), 'utf8')}`);
     if (!existsSync(certFile)) return undefined;
-    return logIn(origin, readFileSync(certFile, 'utf8'), 'admin', login('admin').password).catch(() => undefined);
+    return logIn(origin, readFileSync(certFile, 'utf8'), 'admin', login('admin').password).catch(
+      () => undefined,
+    );
   }, 40_000);
   if (options.isFurnished !== false) await furnish(admin, hospital, logins, [`${subnet}.0/24`]);
   await admin.send('PATCH', '/api/settings', {
@@ -96,7 +104,12 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
     admin,
     login,
     async openAs(role, { locale = 'zh-CN', viewport = { width: 1440, height: 900 } } = {}) {
-      const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport, locale, acceptDownloads: true });
+      const context = await browser.newContext({
+        ignoreHTTPSErrors: true,
+        viewport,
+        locale,
+        acceptDownloads: true,
+      });
       contexts.push(context);
       const page = await context.newPage();
       await page.goto(origin);
