@@ -1,4 +1,4 @@
-import { Hls, type ErrorData } from 'hls.js';
+import HlsJs, { type ErrorData } from 'hls.js';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { openPlayback } from './api.ts';
 
@@ -22,7 +22,7 @@ export class VodPlayer {
 
   readonly #video: HTMLVideoElement;
   readonly #now: () => number;
-  #hls: Hls | undefined;
+  #hls: HlsJs | undefined;
   #opening: AbortController | undefined;
   #window: { fromAt: number; toAt: number } | undefined;
   #rate = 1;
@@ -107,9 +107,9 @@ export class VodPlayer {
 
   #load(url: string, at: number): void {
     this.#hls?.destroy();
-    const hls = new Hls({ autoStartLoad: false, maxBufferLength: 20, backBufferLength: 30 });
+    const hls = new HlsJs({ autoStartLoad: false, maxBufferLength: 20, backBufferLength: 30 });
     this.#hls = hls;
-    hls.on(Hls.Events.LEVEL_LOADED, () => {
+    hls.on(HlsJs.Events.LEVEL_LOADED, () => {
       if (this.#hls !== hls || hls.media?.readyState !== 0) return;
       const position = this.#positionOf(at);
       if (position === undefined) {
@@ -120,8 +120,8 @@ export class VodPlayer {
       this.#video.currentTime = position;
       void this.#start();
     });
-    hls.on(Hls.Events.MANIFEST_PARSED, () => hls.startLoad(0));
-    hls.on(Hls.Events.ERROR, (_event, data: ErrorData) => {
+    hls.on(HlsJs.Events.MANIFEST_PARSED, () => hls.startLoad(0));
+    hls.on(HlsJs.Events.ERROR, (_event, data: ErrorData) => {
       if (!data.fatal) return;
       this.state = 'failed';
       this.problem = null;
