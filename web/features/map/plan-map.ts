@@ -107,9 +107,11 @@ export class PlanMap {
       }
   }
 
-  /** Brings a point into view without changing the zoom. */
-  show(x: number, y: number): void {
-    this.#map.panTo(toLatLng({ x, y }));
+  /** Brings a point into view, unless it is, without changing the zoom. */
+  reveal(x: number, y: number): void {
+    this.resize();
+    const at = toLatLng({ x, y });
+    if (!this.#map.getBounds().pad(-0.1).contains(at)) this.#map.panTo(at);
   }
 
   resize(): void {
