@@ -36,6 +36,9 @@ export interface ClipResult {
   /** Footage from before and after the range that is in the clip, because a copy begins at a key frame and keeps whole groups. */
   leadMs: number;
   tailMs: number;
+  /** Time spent copying, and then checking, hashing and syncing. */
+  copyMs: number;
+  checkMs: number;
   ffmpegVersion: string | undefined;
 }
 
@@ -87,20 +90,25 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
     doneBytes += sizeBytes;
     options.onProgress?.({ done: (COPY_SHARE * doneBytes) / totalBytes });
   };
+  const spent = { copyMs: 0, checkMs: 0 };
   try {
     const files: ClipFile[] = [];
     for (const { part, file, temporary } of works) {
       const startAt = plan.covered[0]?.fromAt ?? fromAt;
+      const startedAt = performance.now();
       const args = await writePart(part, temporary, { startAt, onBytes, log, ...(signal ? { signal } : {}) });
+      const copiedAt = performance.now();
       const { tables, sha256 } = await inspect(temporary, part, { log, ...(signal ? { signal } : {}) });
       const { isFastStart: _, ...facts } = tables;
       const { size } = await stat(temporary);
+      spent.copyMs += Math.round(copiedAt - startedAt);
+      spent.checkMs += Math.round(performance.now() - copiedAt);
       files.push({ file, sizeBytes: size, sha256, ...facts, durationMs: part.durationMs, arguments: args });
     }
     for (const { file, temporary } of works) await rename(temporary, file);
     options.onProgress?.({ done: 1 });
     const { covered, gaps, leadMs, tailMs } = plan;
-    return { files, covered, gaps, leadMs, tailMs, ffmpegVersion: await ffmpegVersion() };
+    return { files, covered, gaps, leadMs, tailMs, ...spent, ffmpegVersion: await ffmpegVersion() };
   } catch (error) {
     await Promise.all(works.map(({ temporary }) => rm(temporary, { force: true })));
     throw error;

@@ -21,7 +21,7 @@ export interface FfmpegSpec {
   outputs: readonly FfmpegOutput[];
 }
 
-/** One report of `-progress`, about once a second. Unknown values are left out. */
+/** One report of `-progress`, every two seconds and at the end. Unknown values are left out. */
 export interface FfmpegProgress {
   /** Video frames written so far. */
   frames?: number;
@@ -172,7 +172,7 @@ function build(spec: FfmpegSpec, hasStreamOutput: boolean): FfmpegCommand {
   for (const [index, input] of spec.inputs.entries()) {
     const general = ['-hide_banner', '-nostats', '-loglevel', 'level+warning'];
     if (typeof input.source === 'string') general.push('-nostdin');
-    if (!hasStreamOutput) general.push('-progress', 'pipe:1', '-stats_period', '1');
+    if (!hasStreamOutput) general.push('-progress', 'pipe:1', '-stats_period', '2');
     command.input(input.source);
     // Several arguments in one call: fluent-ffmpeg would split a single one at its blank.
     command.inputOptions(...(index === 0 ? general : []), ...(input.options ?? []));

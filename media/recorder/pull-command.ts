@@ -92,7 +92,7 @@ export function pullCommand(options: {
       {
         target: 'pipe:1',
         options: [
-          ...words(`-map 0:v:0 -c:v copy -bsf:v ${FIRST_PACKET},noise=amount=0:drop=not(key)`),
+          ...words(`-map 0:v:0 -c:v copy -bsf:v noise=amount=0:drop=not(key),${FIRST_PACKET}`),
           ...words('-flush_packets 1 -f framecrc'),
         ],
       },

@@ -35,7 +35,7 @@ export interface PullEvents {
   onAnchor: (anchor: AnchorFact) => void;
 }
 
-const DESCRIBE_DEADLINE_MS = 5_000;
+const DESCRIBE_DEADLINE_MS = 8_000;
 const TICK_MS = 1_000;
 /** Added to the stall limit until the first picture: connecting, probing and waiting for a key frame take time. */
 const START_GRACE_MS = 10_000;

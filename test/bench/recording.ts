@@ -64,6 +64,8 @@ for (const pid of ownPids) {
   if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() === 'ffmpeg') ffmpegs.push(pid);
 }
 if (ffmpegs.length !== STREAMS) throw new Error(`${ffmpegs.length} recorder processes instead of ${STREAMS}`);
+const restartsOf = () => recorders.reduce((sum, each) => sum + each.metrics().restarts, 0);
+const restartsBefore = restartsOf();
 const before = await Promise.all([total(barePids), total(ffmpegs), cpuSeconds(process.pid)]);
 await wait(measureMs);
 const after = await Promise.all([total(barePids), total(ffmpegs), cpuSeconds(process.pid)]);
@@ -72,7 +74,7 @@ const [bareSeconds, ffmpegSeconds, nodeSeconds] = after.map((each, index) => eac
   number,
   number,
 ];
-const restarts = recorders.reduce((sum, each) => sum + each.metrics().restarts, 0);
+const restarts = restartsOf() - restartsBefore;
 await Promise.all(recorders.map((each) => each.stop()));
 for (const each of bare) each.kill('SIGKILL');
 await server.stop();

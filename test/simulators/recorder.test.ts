@@ -162,6 +162,30 @@ describe('recorder', () => {
     }
   });
 
+  it('starts a new run when the time stamps of the camera go back, and keeps no footage with made-up times', async () => {
+    const own = await startRtspServer();
+    try {
+      const recording = record('h264', { source: own.source('h264'), segmentMs: 60_000 });
+      await until('pictures', () => recording.recorder.state().name === 'recording');
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      // The test server starts the clock of a shared stream again when a second viewer comes.
+      const second = ['-v', 'quiet', '-nostdin', '-rtsp_transport', 'tcp', '-i', own.source('h264').url];
+      await runTool('ffmpeg', [...second, '-t', '2', '-c', 'copy', '-f', 'null', '-'], {
+        deadlineMs: 20_000,
+      });
+      await until('a new run', () => new Set(recording.anchors.map((each) => each.runId)).size === 2);
+      expect(recording.states.find((each) => each.name === 'waiting')).toMatchObject({
+        cause: { code: 'protocol' },
+      });
+      const [kept] = recording.segments as [ClosedSegment];
+      const frames = (await frameHashes(kept.file)).length;
+      expect(kept.durationMs / (frames * (1000 / 15))).toBeGreaterThan(0.6);
+      expect(kept.durationMs / (frames * (1000 / 15))).toBeLessThan(1.1);
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('says that the disk is full, keeps finished segments, and goes on when there is room again', async () => {
     const mount = join(root, 'small');
     await mkdir(mount);
