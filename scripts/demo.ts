@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const origin = `${isTlsOn ? 'https' : 'http'}://localhost:${port}`;
 
   say('Starting the simulated hospital 正在启动模拟医院 …');
-  const hospital = await startHospital({ subnet, odd: true, main: { width: 1280, height: 720 } });
+  const hospital = await startHospital({ subnet, odd: true, main: { width: 960, height: 540 } });
   const control = await startControl(hospital);
   say('Starting the console 正在启动控制台 …');
   const server = startServer(dataDir, logins);

@@ -26,7 +26,7 @@ import { createDeviceParts } from './devices/parts.ts';
 import type { ChannelStates } from './devices/views.ts';
 import { createEventBus } from './events/bus.ts';
 import { registerEventRoutes } from './events/routes.ts';
-import type { ChannelSource } from './footage/channel-source.ts';
+import type { ChannelSource } from './footage/types.ts';
 import { exportJobKind } from './footage/export-runner.ts';
 import { createFootageParts } from './footage/parts.ts';
 import { createLook } from './health/look.ts';
@@ -177,7 +177,13 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     recordingOf: (id) => footage.recording.recordingOf(id),
   };
   const devices = await createDeviceParts({
-    ...{ db, bus, audit, secrets: secretBox, now, log, states },
+    db,
+    bus,
+    audit,
+    secrets: secretBox,
+    states,
+    now,
+    log,
     onvif: overrides.onvif ?? onvif,
     networks: () => settings.current().network.cameraNetworks,
     hasPlace: async (id) => (await places.find(id)) !== undefined,
@@ -221,7 +227,11 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   registerTicketRoutes(http, { tickets });
   const healthLog = log.child({ component: 'health' });
   const health = await createHealthService({
-    ...{ db, settings, bus, now, tickets },
+    db,
+    settings,
+    bus,
+    now,
+    tickets,
     store: createHealthStore(db),
     listWatched: watched,
     look: createLook({

@@ -8,6 +8,8 @@ export interface ApiClient {
   send<T>(method: string, path: string, body?: unknown): Promise<T>;
   /** Sends bytes as they are. */
   upload(path: string, mime: string, bytes: Uint8Array): Promise<void>;
+  /** Logs in to the same console as somebody else. */
+  another(username: string, password: string): Promise<ApiClient>;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export async function logIn(
     async upload(path, mime, bytes) {
       await request('PUT', path, mime, bytes);
     },
+    another: (name, secret) => logIn(origin, ca, name, secret),
     close: () => dispatcher.close(),
   };
 }

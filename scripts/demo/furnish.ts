@@ -55,6 +55,15 @@ export async function furnish(
       await make({ parentId: holder.id, kind: 'area', name: room.name, sort, outline });
     }
   }
-  for (const { role, username, displayName, password } of logins.filter((login) => login.role !== 'admin'))
-    await admin.send('POST', '/api/users', { role, username, displayName, password });
+  for (const login of logins.filter((entry) => entry.role !== 'admin')) await admit(admin, login);
+}
+
+/** Makes a person as an administrator does, then changes the first password as that person must. */
+async function admit(admin: ApiClient, login: DemoLogin): Promise<void> {
+  const { role, username, displayName, password } = login;
+  const firstPassword = `${password}-first`;
+  await admin.send('POST', '/api/users', { role, username, displayName, password: firstPassword });
+  const own = await admin.another(username, firstPassword);
+  await own.send('POST', '/api/me/password', { currentPassword: firstPassword, newPassword: password });
+  await own.close();
 }

@@ -41,7 +41,10 @@ const commands = {
   test: testCommand,
   // The web build also generates the texts that the console's types come from.
   check: () => ({ steps: [...packageSteps, webStep], program: ['scripts/check.ts'] }),
-  format: () => ({ steps: packageSteps, program: [...prettier, '--write', '.', '!test/fixtures/**'] }),
+  format: () => ({
+    steps: packageSteps,
+    program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
+  }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 

@@ -40,11 +40,22 @@ function isPageTracked() {
 
 /** Over what the build reads: the console, the schemas and permissions it shares with the server, its settings and packages. */
 function sourceHash() {
-  const made = new Set(['dist', 'paraglide']);
-  const web = listFiles(join(projectRoot, 'web'), (path) => !made.has(path));
+  const web = listFiles(
+    join(projectRoot, 'web'),
+    (path) => !/^(dist|paraglide)$/.test(path) && !isInlangNote(path),
+  );
   const shared = listFiles(join(projectRoot, 'server')).filter((path) =>
     /\/(schema|permissions)\.ts$/.test(path),
   );
-  const settings = ['scripts/config/vite.ts', 'package-lock.json'].map((path) => join(projectRoot, path));
+  const configs = ['scripts/config/vite.ts', 'scripts/config/svelte.config.js', 'package-lock.json'];
+  const settings = configs.map((path) => join(projectRoot, path));
   return hashFiles(projectRoot, [...web, ...shared, ...settings.filter((path) => existsSync(path))]);
+}
+
+/**
+ * The text compiler keeps notes of its own beside its settings; a build that counted them would never be up to date.
+ * @param {string} path
+ */
+function isInlangNote(path) {
+  return path.includes('project.inlang/') && !path.endsWith('/settings.json');
 }

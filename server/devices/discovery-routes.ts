@@ -3,8 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { principalOf } from '#api/http/guard.ts';
 import { IdParams, Ok, OrNull } from '#api/http/schema.ts';
 import type { DiscoveryService } from './discovery-service.ts';
-import { toFinding } from './discovery-store.ts';
-import type { Findings } from './findings.ts';
+import { toFinding, type Findings } from './findings.ts';
 import type { Learning } from './learning.ts';
 import type { Registration } from './registration.ts';
 import {

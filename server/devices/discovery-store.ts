@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
 import type { Db } from '#api/db/database.ts';
-import { toWire } from '#api/clock.ts';
-import { toLearnedView, type LearnedDevice } from './learned-device.ts';
+import type { LearnedDevice } from './learned-device.ts';
 import type { Finding } from './schema.ts';
 
 /** A finding as stored. `key`: `epr:<endpoint reference>`, else `at:<host:port>`. Instants are epoch ms. */
@@ -75,26 +74,6 @@ const toRecord = (row: FindingRow): FindingRecord => ({
   firstSeenAt: row.first_seen_at,
   lastSeenAt: row.last_seen_at,
 });
-
-/** A finding in the form the API gives it. */
-export function toFinding(record: FindingRecord): Finding {
-  const { id, source, host, xaddr, name, hardware, location, outcome, reason, deviceId } = record;
-  return {
-    id,
-    source,
-    host,
-    xaddr,
-    name,
-    hardware,
-    location,
-    outcome,
-    reason,
-    deviceId,
-    learned: record.learned && toLearnedView(record.learned),
-    firstSeenAt: toWire(record.firstSeenAt),
-    lastSeenAt: toWire(record.lastSeenAt),
-  };
-}
 
 /** Queries of findings. Lists come by first sight. */
 export function createFindingStore(db: Knex) {

@@ -1,11 +1,13 @@
-import type { Now } from '#api/clock.ts';
+import { toWire, type Now } from '#api/clock.ts';
 import { newId } from '#api/db/ids.ts';
 import { AppError } from '#api/errors.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { DiscoveredDevice } from '#media/onvif/discovery.ts';
 import { endpointOf, hostOf, isInNetworks } from './device-address.ts';
 import type { FindingRecord, FindingStore } from './discovery-store.ts';
+import { toLearnedView } from './learned-device.ts';
 import type { DeviceRegister } from './register.ts';
+import type { Finding } from './schema.ts';
 
 /** What was seen of a device, before it is asked. */
 export interface Sighting {
@@ -182,5 +184,25 @@ export function sightingOf(
     hardware: clip(device.hardware),
     location: clip(device.location),
     distrust: trusted ? null : xaddr === undefined ? 'It announced no address.' : distrustOutside,
+  };
+}
+
+/** A finding in the form the API gives it. */
+export function toFinding(record: FindingRecord): Finding {
+  const { id, source, host, xaddr, name, hardware, location, outcome, reason, deviceId } = record;
+  return {
+    id,
+    source,
+    host,
+    xaddr,
+    name,
+    hardware,
+    location,
+    outcome,
+    reason,
+    deviceId,
+    learned: record.learned && toLearnedView(record.learned),
+    firstSeenAt: toWire(record.firstSeenAt),
+    lastSeenAt: toWire(record.lastSeenAt),
   };
 }

@@ -8,7 +8,7 @@ import { AppError } from '#api/errors.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { Principal } from '#api/http/guard.ts';
 import type { JobService } from '#api/jobs/service.ts';
-import type { ChannelSource } from './channel-source.ts';
+import type { ChannelSource } from './types.ts';
 import { exportJobKind, unlinkIfThere, type ExportJob } from './export-runner.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
 import type { OpenFootage } from './open-footage.ts';

@@ -8,7 +8,7 @@ import type { FootageSegment } from '#media/hls/footage.ts';
 import type { ChunkTranscoder, TranscodedChunk } from '#media/hls/transcode.ts';
 import { planVod, vodPlaylist, type VodEntry } from '#media/hls/vod-playlist.ts';
 import { wallMs } from '#media/time.ts';
-import type { ChannelSource } from './channel-source.ts';
+import type { ChannelSource } from './types.ts';
 import type { OpenFootage } from './open-footage.ts';
 import { pathInside } from './paths.ts';
 import type { SegmentStore } from './segment-store.ts';

@@ -4,7 +4,7 @@ import { AppError } from '#api/errors.ts';
 import type { Principal } from '#api/http/guard.ts';
 import type { FastifyRequest } from 'fastify';
 import type { Knex } from 'knex';
-import type { ChannelSource } from './channel-source.ts';
+import type { ChannelSource } from './types.ts';
 import type { HoldRecord, HoldStore } from './hold-store.ts';
 import type { OpenFootage } from './open-footage.ts';
 import type { RunStore, SegmentStore } from './segment-store.ts';

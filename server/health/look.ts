@@ -1,4 +1,4 @@
-import type { ChannelSource } from '#api/footage/channel-source.ts';
+import type { ChannelSource } from '#api/footage/types.ts';
 import { AppError } from '#api/errors.ts';
 import type { Logger } from '#api/log.ts';
 import type { Clock } from '#media/clock.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { InjectOptions } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Role } from '#api/auth/permissions.ts';
-import type { ChannelStream } from '#api/footage/channel-source.ts';
+import type { ChannelStream } from '#api/footage/types.ts';
 import type { Export } from '#api/footage/schema.ts';
 import { makeTestApp, type TestApp } from '../factories/app.ts';
 import {

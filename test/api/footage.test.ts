@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ChannelStream } from '#api/footage/channel-source.ts';
+import type { ChannelStream } from '#api/footage/types.ts';
 import { makeTestApp, type TestApp } from '../factories/app.ts';
 import { addChannel, makeChannelSource, until, writeRecording } from '../factories/footage.ts';
 

@@ -27,7 +27,7 @@ export async function makeTestApp(
   overrides: Partial<Overrides> = {},
   env: Record<string, string> = {},
 ): Promise<TestApp> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'weian-test-'));
+  const dataDir = env.DATA_DIR ?? mkdtempSync(join(tmpdir(), 'weian-test-'));
   const logLines: string[] = [];
   const routes: RouteOptions[] = [];
   const config = loadConfig({ DATA_DIR: dataDir, TLS: 'off', LOG_LEVEL: 'debug', HOST: '127.0.0.1', ...env });

@@ -5,7 +5,7 @@
 import { buildApp } from '#api/app.ts';
 import type { Role } from '#api/auth/permissions.ts';
 import { loadConfig } from '#api/config.ts';
-import type { ChannelStream } from '#api/footage/channel-source.ts';
+import type { ChannelStream } from '#api/footage/types.ts';
 import { createLogger } from '#api/log.ts';
 import { addChannel, makeChannelSource } from './footage.ts';
 

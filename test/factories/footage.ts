@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Knex } from 'knex';
 import { AppError } from '#api/errors.ts';
-import type { ChannelSource, ChannelStream } from '#api/footage/channel-source.ts';
+import type { ChannelSource, ChannelStream } from '#api/footage/types.ts';
 import { closeSegment, type ClosedSegment } from '#media/recorder/close-segment.ts';
 import { segmentOutput } from '#media/recorder/pull-command.ts';
 import { newRunId } from '#media/recorder/segment-names.ts';

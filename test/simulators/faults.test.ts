@@ -25,22 +25,39 @@ const rtspUrl = (): string => cam.rtspUrl(cam.streams[0]!);
 
 /** ffmpeg's words about a few seconds of the sub stream, through a filter that reports. */
 async function report(filter: string): Promise<string> {
-  const input = ['-rtsp_transport', 'tcp', '-t', '2.5', '-i', urlWithPassword(cam, 1)];
-  const { stderr } = await run('ffmpeg', ['-hide_banner', '-nostdin', ...input, '-an', '-vf', filter, '-f', 'null', '-']);
+  const input = [
+    '-rtsp_transport',
+    'tcp',
+    '-timeout',
+    '5000000',
+    '-analyzeduration',
+    '200000',
+    '-t',
+    '1.6',
+    '-i',
+    urlWithPassword(cam, 1),
+  ];
+  const { stderr } = await run(
+    'ffmpeg',
+    ['-hide_banner', '-nostdin', ...input, '-an', '-vf', filter, '-f', 'null', '-'],
+    { timeout: 15_000 },
+  );
   return stderr;
 }
 
 async function meanLuma(): Promise<number> {
   const text = await report('signalstats,metadata=print');
   const means = [...text.matchAll(/signalstats\.YAVG=([\d.]+)/g)].map((m) => Number(m[1]));
-  expect(means.length).toBeGreaterThan(3);
+  expect(means.length).toBeGreaterThan(2);
   return means.reduce((a, b) => a + b) / means.length;
 }
 
 async function sharpness(): Promise<number> {
-  const text = await report('crop=iw:ih*0.8:0:ih*0.12,blurdetect=block_width=32:block_height=32:block_pct=80,metadata=print');
+  const text = await report(
+    'crop=iw:ih*0.8:0:ih*0.12,blurdetect=block_width=32:block_height=32:block_pct=80,metadata=print',
+  );
   const values = [...text.matchAll(/lavfi\.blur=([\d.]+)/g)].map((m) => Number(m[1]));
-  expect(values.length).toBeGreaterThan(3);
+  expect(values.length).toBeGreaterThan(2);
   return values.reduce((a, b) => a + b) / values.length;
 }
 
@@ -91,13 +108,18 @@ describe('faults', () => {
     expect(hour).toBe(new Date(Date.now() - 3_600_000).getUTCHours());
     const { fault } = await soap(cam.xaddr, information, hospital.credentials);
     expect(fault?.subcode).toBe('ter:NotAuthorized');
-    const right = await soap(cam.xaddr, information, { ...hospital.credentials, createdAt: Date.now() - 3_600_000 });
+    const right = await soap(cam.xaddr, information, {
+      ...hospital.credentials,
+      createdAt: Date.now() - 3_600_000,
+    });
     expect(right.status).toBe(200);
   });
 
   it('refusePassword: SOAP and RTSP refuse the right password', async () => {
     await hospital.setFault('cam-01', { kind: 'refusePassword' });
-    expect((await soap(cam.xaddr, information, hospital.credentials)).fault?.subcode).toBe('ter:NotAuthorized');
+    expect((await soap(cam.xaddr, information, hospital.credentials)).fault?.subcode).toBe(
+      'ter:NotAuthorized',
+    );
     const client = await RtspClient.open(rtspUrl(), hospital.credentials);
     expect((await client.play(rtspUrl())).status).toBe(401);
     client.close();

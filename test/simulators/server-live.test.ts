@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChannelSource } from '#api/footage/channel-source.ts';
+import type { ChannelSource } from '#api/footage/types.ts';
 import type { LiveSession } from '#api/live/schema.ts';
 import { makeTestApp, type TestApp } from '../factories/app.ts';
 import { addChannel, decodeFrames, makeChannelSource, until } from '../factories/footage.ts';

@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChannelStream } from '#api/footage/channel-source.ts';
+import type { ChannelStream } from '#api/footage/types.ts';
 import { makeTestApp, type TestApp } from '../factories/app.ts';
 import { addChannel, makeChannelSource, until, writeRecording } from '../factories/footage.ts';
 import { startRtsp, type RtspFixture } from '../factories/rtsp.ts';

@@ -18,9 +18,27 @@ interface Probed {
 
 async function probe(id: string, index: number): Promise<Probed> {
   const url = urlWithPassword(hospital.device(id), index);
-  const { stdout } = await run('ffprobe', ['-v', 'error', '-rtsp_transport', 'tcp', '-show_streams', '-of', 'json', url]);
+  const { stdout } = await run(
+    'ffprobe',
+    [
+      '-v',
+      'error',
+      '-rtsp_transport',
+      'tcp',
+      '-analyzeduration',
+      '1000000',
+      '-show_streams',
+      '-of',
+      'json',
+      url,
+    ],
+    { timeout: 20_000 },
+  );
   return JSON.parse(stdout) as Probed;
 }
+
+const open = (url: string): Promise<unknown> =>
+  run('ffprobe', ['-v', 'error', '-rtsp_transport', 'tcp', url]);
 
 describe('streams', () => {
   const kinds: [what: string, id: string, index: number, transport: 'tcp' | 'udp'][] = [
@@ -34,16 +52,19 @@ describe('streams', () => {
     ['first channel of the NVR', 'nvr-01', 0, 'tcp'],
     ['sub stream of the last channel of the NVR', 'nvr-01', 15, 'tcp'],
   ];
-  it.concurrent.each(kinds)('%s: every frame carries its camera and a rising counter', async (_what, id, index, transport) => {
-    const device = hospital.device(id);
-    const stamps = await liveStamps(device, index, { transport, maxFrames: 8 });
-    expect(stamps).toHaveLength(8);
-    const stream = device.streams[index]!;
-    expect(stamps.map((s) => s?.cameraId)).toEqual(Array(8).fill(stream.channel.number));
-    const step = device.net.main.fps / stream.fps;
-    const steps = stamps.slice(1).map((s, i) => s!.frame - stamps[i]!.frame);
-    expect(Math.min(...steps)).toBeGreaterThanOrEqual(step);
-  });
+  it.concurrent.each(kinds)(
+    '%s: every frame carries its camera and a rising counter',
+    async (_what, id, index, transport) => {
+      const device = hospital.device(id);
+      const stamps = await liveStamps(device, index, { transport, maxFrames: 8 });
+      expect(stamps).toHaveLength(8);
+      const stream = device.streams[index]!;
+      expect(stamps.map((s) => s?.cameraId)).toEqual(Array(8).fill(stream.channel.number));
+      const step = device.net.main.fps / stream.fps;
+      const steps = stamps.slice(1).map((s, i) => s!.frame - stamps[i]!.frame);
+      expect(Math.min(...steps)).toBeGreaterThanOrEqual(step);
+    },
+  );
 
   it('main and sub of a camera show the same counter at the same time', async () => {
     const device = hospital.device('cam-01');
@@ -56,7 +77,11 @@ describe('streams', () => {
   });
 
   it('has the codecs it announces', async () => {
-    const [bFrames, g711, aac] = await Promise.all([probe('cam-04', 0), probe('cam-05', 0), probe('cam-12', 0)]);
+    const [bFrames, g711, aac] = await Promise.all([
+      probe('cam-04', 0),
+      probe('cam-05', 0),
+      probe('cam-12', 0),
+    ]);
     expect(bFrames.streams[0]).toMatchObject({ codec_name: 'h264', width: 640 });
     expect(bFrames.streams[0]!.has_b_frames).toBeGreaterThan(0);
     expect(g711.streams.map((s) => s.codec_name)).toEqual(['h264', 'pcm_alaw']);
@@ -67,10 +92,9 @@ describe('streams', () => {
     const device = hospital.device('cam-07');
     const bare = device.rtspUrl(device.streams[0]!);
     const wrong = bare.replace('rtsp://', 'rtsp://admin:wrong@');
-    const probeOf = (url: string): Promise<unknown> => run('ffprobe', ['-v', 'error', '-rtsp_transport', 'tcp', url]);
-    await expect(probeOf(bare)).rejects.toThrow('401');
+    await expect(open(bare)).rejects.toThrow('401');
     expect(device.stats.rtspLoginFailures).toBe(0);
-    await expect(probeOf(wrong)).rejects.toThrow('401');
+    await expect(open(wrong)).rejects.toThrow('401');
     await expect.poll(() => device.stats.rtspLoginFailures).toBeGreaterThan(0);
     expect(device.stats.rtspPlays).toBe(0);
   });

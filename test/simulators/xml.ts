@@ -8,7 +8,8 @@ export class Xml {
   }
 }
 
-type Value = string | number | boolean | Xml | readonly Xml[] | undefined | null;
+/** No `true`: a boolean that means text must be spelled out by `String`, or `false` would vanish. */
+type Value = string | number | Xml | readonly Xml[] | false | undefined | null;
 
 function put(value: Value): string {
   if (value === undefined || value === null || value === false) return '';

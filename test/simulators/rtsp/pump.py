@@ -9,6 +9,7 @@ from gi.repository import GLib, Gst
 from picture import Picture
 
 SOUND_RATES = {"G711": 8000, "AAC": 16000}  # samples per second, mono
+MAX_DRIFT_NS = Gst.SECOND
 EPOCH = time.monotonic()  # frame counters start with the process
 
 
@@ -53,13 +54,15 @@ class Stream:
 
     def push(self, entry, tick, data):
         appsrc, sound, first, base = entry
-        clock = appsrc.get_clock()
-        if clock is None:
-            return  # the pipeline is not running yet
-        if first is None:
-            first, base = tick, max(0, clock.get_time() - appsrc.get_base_time())
-            entry[2:] = [first, base]
+        # Only a playing pipeline has its final base time: a moment earlier there is a clock but the base is still 0,
+        # and a picture stamped with that would wait in the sink for as long as the machine has been up.
+        if appsrc.get_state(0)[1] != Gst.State.PLAYING:
+            return
+        running = max(0, appsrc.get_clock().get_time() - appsrc.get_base_time())
         step = Gst.SECOND // self.fps
+        if first is None or abs(base + (tick - first) * step - running) > MAX_DRIFT_NS:
+            first, base = tick, running  # the first frame, or the first after a pause, in which running time stood still
+            entry[2:] = [first, base]
         self.give(appsrc, data, base + (tick - first) * step, step)
         if sound is not None:
             self.give(sound, self.murmur(tick), base + (tick - first) * step, step)

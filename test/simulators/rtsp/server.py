@@ -151,20 +151,27 @@ class Device:
         self.guard(factory, media)
 
     def guard(self, _factory, media):
-        """Lets RTP through until the stall fault's time is over, counted from the media's first packet."""
+        media.connect("prepared", self.gate)
+
+    def gate(self, media):
+        """Lets RTP out until the stall fault's time is over, counted from the media's first packet.
+
+        Put behind rtpbin once the media is prepared, so that DESCRIBE always finds its picture.
+        """
+        pipeline = media.get_element().get_parent()
+        rtpbin = next(e for e in pipeline.children if e.get_factory().get_name() == "rtpbin")
         started = []
 
-        def gate(_pad, _info):
+        def check(_pad, _info):
             limit = self.state["stallAfterMs"]
             if not started:
                 started.append(time.monotonic())
             late = limit is not None and (time.monotonic() - started[0]) * 1000 >= limit
             return Gst.PadProbeReturn.DROP if late else Gst.PadProbeReturn.OK
 
-        for name in ("pay0", "pay1"):
-            pay = media.get_element().get_by_name(name)
-            if pay is not None:
-                pay.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, gate)
+        for pad in rtpbin.srcpads:
+            if pad.get_name().startswith("send_rtp_src"):
+                pad.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, check)
 
     def open(self):
         """A fresh server on the state's address; mounts and their running pictures stay."""

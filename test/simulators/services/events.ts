@@ -44,7 +44,7 @@ function life(text: string | undefined, nowAt: number): number {
 
 function notification(device: SimDevice, number: number, isMotion: boolean, operation: string): Xml {
   const source = `VideoSource_${number}`;
-  return xml`<wsnt:NotificationMessage><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">tns1:VideoSource/MotionAlarm</wsnt:Topic><wsnt:Message><tt:Message UtcTime="${isoTime(device.clockAt())}" PropertyOperation="${operation}"><tt:Source><tt:SimpleItem Name="Source" Value="${source}"/></tt:Source><tt:Data><tt:SimpleItem Name="State" Value="${isMotion}"/></tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage>`;
+  return xml`<wsnt:NotificationMessage><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">tns1:VideoSource/MotionAlarm</wsnt:Topic><wsnt:Message><tt:Message UtcTime="${isoTime(device.clockAt())}" PropertyOperation="${operation}"><tt:Source><tt:SimpleItem Name="Source" Value="${source}"/></tt:Source><tt:Data><tt:SimpleItem Name="State" Value="${String(isMotion)}"/></tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage>`;
 }
 
 const all = new WeakMap<SimDevice, Map<string, Subscription>>();

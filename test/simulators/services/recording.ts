@@ -30,7 +30,7 @@ function information(r: ArchiveRecording): Xml {
 
 /** Starts and ends of footage, as the events that tell a client where the gaps are. Source: ONVIF Recording Search §5.21. */
 function dataEvent(r: ArchiveRecording, at: number, isPresent: boolean, isStartState: boolean): Xml {
-  return xml`<tt:Result><tt:RecordingToken>${r.token}</tt:RecordingToken><tt:TrackToken>${TRACK}</tt:TrackToken><tt:Time>${isoTime(at)}</tt:Time><tt:Event><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">tns1:RecordingHistory/Track/State</wsnt:Topic><wsnt:Message><tt:Message UtcTime="${isoTime(at)}" PropertyOperation="${isStartState ? 'Initialized' : 'Changed'}"><tt:Source><tt:SimpleItem Name="RecordingToken" Value="${r.token}"/><tt:SimpleItem Name="Track" Value="${TRACK}"/></tt:Source><tt:Data><tt:SimpleItem Name="IsDataPresent" Value="${isPresent}"/></tt:Data></tt:Message></wsnt:Message></tt:Event><tt:StartStateEvent>${isStartState}</tt:StartStateEvent></tt:Result>`;
+  return xml`<tt:Result><tt:RecordingToken>${r.token}</tt:RecordingToken><tt:TrackToken>${TRACK}</tt:TrackToken><tt:Time>${isoTime(at)}</tt:Time><tt:Event><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet">tns1:RecordingHistory/Track/State</wsnt:Topic><wsnt:Message><tt:Message UtcTime="${isoTime(at)}" PropertyOperation="${isStartState ? 'Initialized' : 'Changed'}"><tt:Source><tt:SimpleItem Name="RecordingToken" Value="${r.token}"/><tt:SimpleItem Name="Track" Value="${TRACK}"/></tt:Source><tt:Data><tt:SimpleItem Name="IsDataPresent" Value="${String(isPresent)}"/></tt:Data></tt:Message></wsnt:Message></tt:Event><tt:StartStateEvent>${String(isStartState)}</tt:StartStateEvent></tt:Result>`;
 }
 
 function eventsOf(

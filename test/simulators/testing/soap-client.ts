@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { NS } from '../soap.ts';
-import { child, parseXml, textAt, type Node } from '../xml.ts';
+import { child, escapeXml, parseXml, textAt, type Node } from '../xml.ts';
 
 /** How a test proves who it is. */
 export interface Login {
@@ -33,7 +33,13 @@ export interface SoapAnswer {
 /** One HTTP request. @throws Error on refused connections, TLS failures and after `timeoutMs` (default 8 s). */
 export function http(
   url: string,
-  options: { method?: string; headers?: Record<string, string>; body?: string; ca?: string; timeoutMs?: number } = {},
+  options: {
+    method?: string;
+    headers?: Record<string, string>;
+    body?: string;
+    ca?: string;
+    timeoutMs?: number;
+  } = {},
 ): Promise<HttpAnswer> {
   const { method = 'GET', headers = {}, body, ca, timeoutMs = 8_000 } = options;
   return new Promise((resolve, reject) => {
@@ -65,12 +71,13 @@ export function digestHeader(challenge: string, method: string, uri: string, log
 }
 
 function token(login: Login): string {
-  const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const nonce = login.nonce ?? randomBytes(16);
   const created = new Date(login.createdAt ?? Date.now()).toISOString();
-  const digest = createHash('sha1').update(Buffer.concat([nonce, Buffer.from(created + login.password)])).digest('base64');
+  const digest = createHash('sha1')
+    .update(Buffer.concat([nonce, Buffer.from(created + login.password)]))
+    .digest('base64');
   const wsse = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss';
-  return `<s:Header><w:Security xmlns:w="${wsse}-wssecurity-secext-1.0.xsd" xmlns:u="${wsse}-wssecurity-utility-1.0.xsd"><w:UsernameToken><w:Username>${escape(login.user)}</w:Username><w:Password Type="${wsse}-username-token-profile-1.0#PasswordDigest">${digest}</w:Password><w:Nonce>${nonce.toString('base64')}</w:Nonce><u:Created>${created}</u:Created></w:UsernameToken></w:Security></s:Header>`;
+  return `<s:Header><w:Security xmlns:w="${wsse}-wssecurity-secext-1.0.xsd" xmlns:u="${wsse}-wssecurity-utility-1.0.xsd"><w:UsernameToken><w:Username>${escapeXml(login.user)}</w:Username><w:Password Type="${wsse}-username-token-profile-1.0#PasswordDigest">${digest}</w:Password><w:Nonce>${nonce.toString('base64')}</w:Nonce><u:Created>${created}</u:Created></w:UsernameToken></w:Security></s:Header>`;
 }
 
 /**
@@ -87,7 +94,12 @@ export async function soap(
   const header = login && login.kind !== 'digest' ? token(login) : '';
   const text = `<?xml version="1.0"?><s:Envelope xmlns:s="${NS.env}" ${names.join(' ')}>${header}<s:Body>${body}</s:Body></s:Envelope>`;
   const post = (extra: Record<string, string> = {}): Promise<HttpAnswer> =>
-    http(url, { method: 'POST', body: text, headers: { 'content-type': 'application/soap+xml', ...extra }, ...options });
+    http(url, {
+      method: 'POST',
+      body: text,
+      headers: { 'content-type': 'application/soap+xml', ...extra },
+      ...options,
+    });
   let answer = await post();
   const challenge = answer.headers['www-authenticate'];
   if (answer.status === 401 && login?.kind === 'digest' && typeof challenge === 'string') {

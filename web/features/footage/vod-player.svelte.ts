@@ -1,6 +1,7 @@
-import HlsJs, { type ErrorData } from 'hls.js';
+import Hls, { type ErrorData } from 'hls.js';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { openPlayback } from './api.ts';
+import { positionOf, readPlaylistTimes, type TimedFragment } from './playlist-times.ts';
 
 /** Footage asked for at once around a chosen instant; beyond its end the next stretch is opened. */
 const aheadMs = 2 * 3_600_000;
@@ -22,8 +23,9 @@ export class VodPlayer {
 
   readonly #video: HTMLVideoElement;
   readonly #now: () => number;
-  #hls: HlsJs | undefined;
+  #hls: Hls | undefined;
   #opening: AbortController | undefined;
+  #fragments: readonly TimedFragment[] = [];
   #window: { fromAt: number; toAt: number } | undefined;
   #rate = 1;
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -94,7 +96,7 @@ export class VodPlayer {
       if (opening.signal.aborted) return;
       this.#window = window;
       this.isTranscoded = playback.isTranscoded;
-      this.#load(playback.playlistUrl, at);
+      await this.#load(playback.playlistUrl, at, opening.signal);
     } catch (error) {
       if (isAbort(error) || opening.signal.aborted) return;
       const failure = toApiError(error);
@@ -105,23 +107,22 @@ export class VodPlayer {
     }
   }
 
-  #load(url: string, at: number): void {
+  /** The playlist is read first, so that the player can begin at the very picture asked for. */
+  async #load(url: string, at: number, signal: AbortSignal): Promise<void> {
+    const response = await fetch(url, { signal });
+    if (!response.ok) throw new Error(`the playlist answered ${response.status}`);
+    const fragments = readPlaylistTimes(await response.text());
+    const startPosition = positionOf(fragments, at);
+    if (startPosition === undefined) {
+      this.state = 'none';
+      return;
+    }
+    this.#fragments = fragments;
     this.#hls?.destroy();
-    const hls = new HlsJs({ autoStartLoad: false, maxBufferLength: 20, backBufferLength: 30 });
+    const hls = new Hls({ startPosition, maxBufferLength: 20, backBufferLength: 30 });
     this.#hls = hls;
-    hls.on(HlsJs.Events.LEVEL_LOADED, () => {
-      if (this.#hls !== hls || hls.media?.readyState !== 0) return;
-      const position = this.#positionOf(at);
-      if (position === undefined) {
-        this.state = 'none';
-        return;
-      }
-      hls.startLoad(position);
-      this.#video.currentTime = position;
-      void this.#start();
-    });
-    hls.on(HlsJs.Events.MANIFEST_PARSED, () => hls.startLoad(0));
-    hls.on(HlsJs.Events.ERROR, (_event, data: ErrorData) => {
+    hls.on(Hls.Events.MANIFEST_PARSED, () => void this.#start());
+    hls.on(Hls.Events.ERROR, (_event, data: ErrorData) => {
       if (!data.fatal) return;
       this.state = 'failed';
       this.problem = null;
@@ -131,22 +132,10 @@ export class VodPlayer {
     hls.attachMedia(this.#video);
   }
 
-  /** Media position of an instant: inside a fragment exactly, in a gap the start of what follows. */
-  #positionOf(at: number): number | undefined {
-    const details =
-      this.#hls?.levels[Math.max(0, this.#hls.currentLevel)]?.details ?? this.#hls?.latestLevelDetails;
-    for (const fragment of details?.fragments ?? []) {
-      const startAt = fragment.programDateTime;
-      if (startAt === null || at >= startAt + fragment.duration * 1000) continue;
-      return fragment.start + Math.max(0, at - startAt) / 1000;
-    }
-    return undefined;
-  }
-
   #jump(at: number): boolean {
     const window = this.#window;
     if (!this.#hls || !window || at < window.fromAt || at > window.toAt) return false;
-    const position = this.#positionOf(at);
+    const position = positionOf(this.#fragments, at);
     if (position === undefined) return false;
     this.#video.currentTime = position;
     return true;

@@ -1,4 +1,4 @@
-import HlsJs, { type ErrorData } from 'hls.js';
+import Hls, { type ErrorData } from 'hls.js';
 import type { StreamKind } from '#api/devices/schema.ts';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { getLiveStatus, openLive } from './api.ts';
@@ -26,7 +26,7 @@ export class LivePlayer {
   readonly #video: HTMLVideoElement;
   readonly #channelId: string;
   readonly #stream: StreamKind;
-  #hls: HlsJs | undefined;
+  #hls: Hls | undefined;
   #opening: AbortController | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #watchdog: ReturnType<typeof setInterval> | undefined;
@@ -69,7 +69,7 @@ export class LivePlayer {
   }
 
   #play(url: string): void {
-    const hls = new HlsJs({
+    const hls = new Hls({
       liveSyncDurationCount: 2,
       liveMaxLatencyDurationCount: 6,
       maxLiveSyncPlaybackRate: 1.3,
@@ -81,10 +81,10 @@ export class LivePlayer {
     });
     this.#hls = hls;
     this.#movedAt = performance.now();
-    hls.on(HlsJs.Events.ERROR, (_event, data: ErrorData) => {
+    hls.on(Hls.Events.ERROR, (_event, data: ErrorData) => {
       if (data.fatal) void this.#explain();
     });
-    hls.on(HlsJs.Events.MANIFEST_PARSED, () => {
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
       this.#video.play().catch((error: unknown) => {
         // A muted video may play by itself; when the element was taken away meanwhile there is nothing to do.
         if (!isAbort(error)) this.#fail(String(error));

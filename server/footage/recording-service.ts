@@ -12,7 +12,7 @@ import {
   type RecorderOptions,
   type RecorderState,
 } from '#media/recorder/recorder.ts';
-import type { ChannelFacts, ChannelSource, ChannelStream } from './channel-source.ts';
+import type { ChannelFacts, ChannelSource, ChannelStream } from './types.ts';
 import type { Indexer } from './indexer.ts';
 import type { RunStore } from './segment-store.ts';
 import type { GapCause } from './timeline.ts';
