@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { Role } from '#api/auth/permissions.ts';
+import type { Channel, Device, Finding } from '#api/devices/schema.ts';
 import { logIn, type ApiClient } from '../../scripts/demo/api-client.ts';
 import { furnish } from '../../scripts/demo/furnish.ts';
 import { loadOrMakeLogins, type DemoLogin } from '../../scripts/demo/logins.ts';
@@ -23,8 +24,16 @@ export interface ProductWorld {
   /** The administrator's API access, for settings and for looking behind the page. */
   readonly admin: ApiClient;
   /** A browser page of a person of `role`, logged in through the log-in page. */
-  openAs(role: Role, options?: { locale?: 'zh-CN' | 'en'; viewport?: { width: number; height: number } }): Promise<Page>;
+  openAs(
+    role: Role,
+    options?: { locale?: 'zh-CN' | 'en'; viewport?: { width: number; height: number } },
+  ): Promise<Page>;
   login(role: Role): DemoLogin;
+  listChannels(): Promise<readonly Channel[]>;
+  /** Does by API what the discovery page does: finds, asks and registers every device that has started. Answers the channels. */
+  registerAll(): Promise<readonly Channel[]>;
+  /** Keeps a picture of the page, for people to look at, where WEIAN_SHOTS names a folder. */
+  shoot(page: Page, name: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +41,9 @@ export interface ProductWorld {
  * @param devices ids of the simulated devices to start; all when left out
  * @param isFurnished false leaves the first-run page to the test
  */
-export async function startProduct(options: { devices?: readonly string[]; isFurnished?: boolean } = {}): Promise<ProductWorld> {
+export async function startProduct(
+  options: { devices?: readonly string[]; isFurnished?: boolean } = {},
+): Promise<ProductWorld> {
   const dataDir = mkdtempSync(join(tmpdir(), 'weian-e2e-'));
   const hospital = await startHospital({
     subnet,
@@ -66,9 +77,12 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
 
   const certFile = join(dataDir, 'keys', 'tls.crt');
   const admin = await until(async () => {
-    if (server.exitCode !== null) throw new Error(`the server ended: ${readFileSync(join(dataDir, 'server.log'), 'utf8')}`);
+    if (server.exitCode !== null)
+      throw new Error(`the server ended: ${readFileSync(join(dataDir, 'server.log'), 'utf8')}`);
     if (!existsSync(certFile)) return undefined;
-    return logIn(origin, readFileSync(certFile, 'utf8'), 'admin', login('admin').password).catch(() => undefined);
+    return logIn(origin, readFileSync(certFile, 'utf8'), 'admin', login('admin').password).catch(
+      () => undefined,
+    );
   }, 40_000);
   if (options.isFurnished !== false) await furnish(admin, hospital, logins, [`${subnet}.0/24`]);
   await admin.send('PATCH', '/api/settings', {
@@ -96,7 +110,12 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
     admin,
     login,
     async openAs(role, { locale = 'zh-CN', viewport = { width: 1440, height: 900 } } = {}) {
-      const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport, locale, acceptDownloads: true });
+      const context = await browser.newContext({
+        ignoreHTTPSErrors: true,
+        viewport,
+        locale,
+        acceptDownloads: true,
+      });
       contexts.push(context);
       const page = await context.newPage();
       await page.goto(origin);
@@ -107,6 +126,12 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
       await page.locator('nav').first().waitFor();
       return page;
     },
+    listChannels: () => listChannels(admin),
+    registerAll: () => registerAll(admin, hospital),
+    async shoot(page, name) {
+      const folder = process.env.WEIAN_SHOTS;
+      if (folder) await page.screenshot({ path: join(folder, `${name}.png`) });
+    },
     async close() {
       for (const context of contexts) await context.close();
       await browser.close();
@@ -116,6 +141,33 @@ export async function startProduct(options: { devices?: readonly string[]; isFur
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+async function registerAll(admin: ApiClient, hospital: Hospital): Promise<readonly Channel[]> {
+  const list = async () =>
+    (await admin.send<{ findings: Finding[] }>('GET', '/api/discovery/findings')).findings;
+  /** Findings of our devices, once there is one for each and all of them have the wanted outcome. */
+  const listOnce = (outcome: Finding['outcome']) =>
+    until(async () => {
+      const ours = (await list()).filter(({ host }) =>
+        hospital.devices.some((device) => device.address === host),
+      );
+      return ours.length === hospital.devices.length && ours.every((finding) => finding.outcome === outcome)
+        ? ours
+        : undefined;
+    }, 30_000);
+  await admin.send('POST', '/api/discovery/runs', { method: 'ws-discovery' });
+  const { user: username, password } = hospital.credentials;
+  const findingIds = (await listOnce('new')).map((finding) => finding.id);
+  await admin.send('POST', '/api/discovery/learn', { findingIds, credentialSets: [{ username, password }] });
+  const items = (await listOnce('ok')).map((finding) => ({ findingId: finding.id }));
+  await admin.send('POST', '/api/discovery/register', { items });
+  return listChannels(admin);
+}
+
+async function listChannels(admin: ApiClient): Promise<readonly Channel[]> {
+  const { devices } = await admin.send<{ devices: Device[] }>('GET', '/api/devices');
+  return devices.flatMap((device) => device.channels);
 }
 
 /** Asks again and again until `probe` gives something. @throws Error after `withinMs` */
