@@ -141,6 +141,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     audit,
     settings,
     bus,
+    siteTimeZone: config.siteTimeZone,
     now,
     tokenOf: cookie.tokenOf,
   });

@@ -4,7 +4,11 @@ import Download from '@lucide/svelte/icons/download';
 import House from '@lucide/svelte/icons/house';
 import MapIcon from '@lucide/svelte/icons/map';
 import Radar from '@lucide/svelte/icons/radar';
+import HeartPulse from '@lucide/svelte/icons/heart-pulse';
+import ScrollText from '@lucide/svelte/icons/scroll-text';
+import Settings from '@lucide/svelte/icons/settings';
 import Ticket from '@lucide/svelte/icons/ticket';
+import Users from '@lucide/svelte/icons/users';
 import Video from '@lucide/svelte/icons/video';
 import type { Permission } from '#api/auth/permissions.ts';
 import type { Icon } from './lib/actions.ts';
@@ -94,6 +98,38 @@ export const pages: readonly Page[] = [
     key: 't',
     group: 'work',
     isOnBottomBar: true,
+  },
+  {
+    path: '/users',
+    title: m.common_page_users,
+    icon: Users,
+    permission: 'users.read',
+    key: 'u',
+    group: 'manage',
+  },
+  {
+    path: '/audit',
+    title: m.common_page_audit,
+    icon: ScrollText,
+    permission: 'audit.read',
+    key: 'a',
+    group: 'manage',
+  },
+  {
+    path: '/settings',
+    title: m.common_page_settings,
+    icon: Settings,
+    permission: 'settings.read',
+    key: 's',
+    group: 'manage',
+  },
+  {
+    path: '/system',
+    title: m.common_page_system,
+    icon: HeartPulse,
+    permission: 'system.read',
+    key: 'y',
+    group: 'manage',
   },
 ];
 

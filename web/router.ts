@@ -10,6 +10,10 @@ export const { p, navigate, isActive, route } = createRouter({
   '/devices': () => import('./routes/Devices.svelte'),
   '/discovery': () => import('./routes/Discovery.svelte'),
   '/tickets': () => import('./routes/Tickets.svelte'),
+  '/users': () => import('./routes/Users.svelte'),
+  '/audit': () => import('./routes/Audit.svelte'),
+  '/settings': () => import('./routes/Settings.svelte'),
+  '/system': () => import('./routes/System.svelte'),
   '/account': () => import('./routes/Account.svelte'),
   '*': () => import('./routes/NotFound.svelte'),
 });

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { MediaError } from '../errors.ts';
 import type { FootageSegment, WallRange } from '../hls/footage.ts';
@@ -9,7 +9,7 @@ import { ffmpegVersion } from '../process/tools.ts';
 import type { WallMs } from '../time.ts';
 import { streamPieces } from './fragment-stream.ts';
 import { planClip, type ClipPart } from './plan.ts';
-import { hashFile, verifyClip } from './verify.ts';
+import { hashFile, syncFile, verifyClip } from './verify.ts';
 import { words } from '../process/words.ts';
 
 /** One finished file of an export. */
@@ -92,10 +92,7 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
     for (const { part, file, temporary } of works) {
       const startAt = plan.covered[0]?.fromAt ?? fromAt;
       const args = await writePart(part, temporary, { startAt, onBytes, log, ...(signal ? { signal } : {}) });
-      const [tables, sha256] = await settleBoth(
-        verifyClip(temporary, part, { log, ...(signal ? { signal } : {}) }),
-        hashFile(temporary, signal),
-      );
+      const { tables, sha256 } = await inspect(temporary, part, { log, ...(signal ? { signal } : {}) });
       const { isFastStart: _, ...facts } = tables;
       const { size } = await stat(temporary);
       files.push({ file, sizeBytes: size, sha256, ...facts, durationMs: part.durationMs, arguments: args });
@@ -141,19 +138,15 @@ async function writePart(
     throw new MediaError('rejected', 'the footage could not be read', {}, { cause: failure });
   if (end.exitCode !== 0)
     throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the clip was not written' });
-  const file = await open(target, 'r');
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
   return end.arguments;
 }
 
-/** Both results; waits for both even if one fails, so that nothing still reads the file when it is removed. */
-async function settleBoth<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return [await first, await second];
+/** Check, hash and sync at once; waits for all even if one fails, so that nothing still reads the file when it is removed. */
+async function inspect(path: string, part: ClipPart, options: { signal?: AbortSignal; log: Log }) {
+  const work = [verifyClip(path, part, options), hashFile(path, options.signal), syncFile(path)] as const;
+  await Promise.allSettled(work);
+  const [tables, sha256] = await Promise.all(work);
+  return { tables, sha256 };
 }
 
 async function checkSpace(dir: string, sizeBytes: number): Promise<void> {

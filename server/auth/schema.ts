@@ -25,6 +25,7 @@ export const Session = Shape({
   mustChangePassword: Type.Boolean(),
   csrfToken: Type.String({ description: 'Sent back in the x-csrf-token header of every changing request' }),
   expiresAt: Instant,
+  siteTimeZone: Type.String({ description: 'IANA zone of the site; all wall-clock text is in it' }),
 });
 export type Session = Static<typeof Session>;
 

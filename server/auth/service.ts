@@ -32,6 +32,7 @@ export interface AuthServiceOptions {
   readonly audit: AuditTrail;
   readonly settings: SettingsService;
   readonly bus: EventBus;
+  readonly siteTimeZone: string;
   readonly now: Now;
   /** The cookie's value in a request, if it has one. */
   readonly tokenOf: (request: FastifyRequest) => string | undefined;
@@ -58,7 +59,7 @@ export interface AuthService {
 
 /** Log-in and what a person does about themselves. */
 export function createAuthService(options: AuthServiceOptions): AuthService {
-  const { db, users, sessions, hasher, audit, settings, bus, now, tokenOf } = options;
+  const { db, users, sessions, hasher, audit, settings, bus, siteTimeZone, now, tokenOf } = options;
 
   /** Counts the attempt and refuses it while the name is locked. */
   async function takeAttempt(username: string, asked: Asked, known: StoredUser | undefined): Promise<void> {
@@ -144,7 +145,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
         await audit.record({ action: 'session.opened', actor, request: asked }, trx);
         return session;
       });
-      return { token: opened.token, session: toSession(mayLogIn, opened) };
+      return { token: opened.token, session: toSession(mayLogIn, { ...opened, siteTimeZone }) };
     },
 
     async logOut(principal, asked) {
@@ -159,7 +160,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       const user = await users.find(principal.userId);
       const expiresAt = await sessions.findExpiry(principal.sessionHash);
       if (!user || expiresAt === undefined) throw new AppError('auth.required');
-      return toSession(user, { csrfToken: principal.csrfToken, expiresAt });
+      return toSession(user, { csrfToken: principal.csrfToken, expiresAt, siteTimeZone });
     },
 
     async changeOwnProfile(principal, { locale }) {
@@ -211,7 +212,10 @@ export function assertPassword(password: string, username: string): void {
   if (problem) throw new AppError('auth.password-weak', { problem });
 }
 
-function toSession(user: StoredUser, session: { csrfToken: string; expiresAt: number }): Session {
+function toSession(
+  user: StoredUser,
+  session: { csrfToken: string; expiresAt: number; siteTimeZone: string },
+): Session {
   return {
     userId: user.id,
     username: user.username,
@@ -222,6 +226,7 @@ function toSession(user: StoredUser, session: { csrfToken: string; expiresAt: nu
     mustChangePassword: user.mustChangePassword,
     csrfToken: session.csrfToken,
     expiresAt: toWire(session.expiresAt),
+    siteTimeZone: session.siteTimeZone,
   };
 }
 

@@ -77,6 +77,8 @@ export interface RequestOptions {
   /** Sent as it is, with its own content type, in place of JSON. */
   readonly file?: Blob;
   readonly signal?: AbortSignal;
+  /** A status above 299 whose body is an answer all the same. */
+  readonly alsoOk?: number;
 }
 
 /** `/api/x?limit=5`; null, undefined and empty values are left out. */
@@ -117,7 +119,7 @@ export async function request<T>(method: string, path: string, options: RequestO
     if (signal?.aborted) throw error;
     throw toApiError(error);
   }
-  if (response.ok) return answer as T;
+  if (response.ok || response.status === options.alsoOk) return answer as T;
   const failure = new ApiError(errorBodyOf(answer), response.status);
   if (failure.code === 'auth.required') hooks.onSessionEnded();
   throw failure;

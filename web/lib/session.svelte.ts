@@ -5,9 +5,6 @@ import { live } from './live.svelte.ts';
 import { locale, type Locale } from './locale.svelte.ts';
 import { site } from './time.svelte.ts';
 
-/** The site's zone comes with the session; a server that does not say leaves the default of `site`. */
-type SiteSession = Session & { readonly siteTimeZone?: string };
-
 /** Who is at the console. `loading` until the server has been asked once; `failed` when it could not be. */
 class SessionState {
   current = $state.raw<Session | undefined>(undefined);
@@ -67,10 +64,10 @@ class SessionState {
     return this.current !== undefined && can(this.current.role, permission);
   }
 
-  #begin(session: SiteSession): void {
+  #begin(session: Session): void {
     this.current = session;
     this.hasExpired = false;
-    if (session.siteTimeZone) site.timeZone = session.siteTimeZone;
+    site.timeZone = session.siteTimeZone;
     if (!session.mustChangePassword) live.start(() => this.#end(true));
   }
 

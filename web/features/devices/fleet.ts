@@ -1,6 +1,5 @@
 import type { Channel, Device } from '#api/devices/schema.ts';
 import type { Place } from '#api/sites/schema.ts';
-import { locale } from '../../lib/locale.svelte.ts';
 
 /** Every camera with its device and where it is: what map, tree, wall and archive share. Built afresh after each change. */
 export class Fleet {
@@ -78,11 +77,6 @@ export class Fleet {
   channelsOnPlan(holder: Place): readonly Channel[] {
     return this.channels.filter((channel) => this.planOf(channel.placeId)?.id === holder.id);
   }
-}
-
-/** A place's name in the language of the console. */
-export function placeName(place: Place): string {
-  return locale.current === 'en' ? (place.nameEn ?? place.name) : place.name;
 }
 
 function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {
