@@ -136,6 +136,14 @@ describe('a camera that loses its network', () => {
     await expect.poll(() => marker().getAttribute('aria-label'), { timeout: 30_000 }).toContain('在线');
     await goTo('实时画面');
     await expectMoving();
+    await goTo('工单');
+    await page
+      .getByRole('table', { name: '工单' })
+      .getByRole('row')
+      .filter({ hasText: ticket.number })
+      .click();
+    await page.getByText(`${camera.name} 已恢复，中断`).waitFor();
+    await product.shoot(page, 'ticket');
     const { notes } = await product.admin.send<Ticket>('GET', `/api/tickets/${ticket.id}`);
     expect(notes.map((note) => note.kind)).toEqual(['fault-opened', 'fault-recovered']);
   });

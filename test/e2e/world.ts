@@ -119,11 +119,7 @@ export async function startProduct(
       contexts.push(context);
       const page = await context.newPage();
       await page.goto(origin);
-      const { username, password } = login(role);
-      await page.locator('input[autocomplete="username"]').fill(username);
-      await page.locator('input[autocomplete="current-password"]').fill(password);
-      await page.locator('button[type="submit"]').click();
-      await page.locator('nav').first().waitFor();
+      await enterLogin(page, login(role));
       return page;
     },
     listChannels: () => listChannels(admin),
@@ -141,6 +137,17 @@ export async function startProduct(
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Fills in the log-in page and waits until it has gone. */
+export async function enterLogin(
+  page: Page,
+  { username, password }: Pick<DemoLogin, 'username' | 'password'>,
+): Promise<void> {
+  await page.locator('input[autocomplete="username"]').fill(username);
+  await page.locator('input[autocomplete="current-password"]').fill(password);
+  await page.locator('button[type="submit"]').click();
+  await page.locator('input[autocomplete="username"]').waitFor({ state: 'detached' });
 }
 
 async function registerAll(admin: ApiClient, hospital: Hospital): Promise<readonly Channel[]> {
