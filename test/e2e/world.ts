@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import type { Role } from '#api/auth/permissions.ts';
+import type { Channel, Device, Finding } from '#api/devices/schema.ts';
 import { logIn, type ApiClient } from '../../scripts/demo/api-client.ts';
 import { furnish } from '../../scripts/demo/furnish.ts';
 import { loadOrMakeLogins, type DemoLogin } from '../../scripts/demo/logins.ts';
@@ -28,6 +29,11 @@ export interface ProductWorld {
     options?: { locale?: 'zh-CN' | 'en'; viewport?: { width: number; height: number } },
   ): Promise<Page>;
   login(role: Role): DemoLogin;
+  listChannels(): Promise<readonly Channel[]>;
+  /** Does by API what the discovery page does: finds, asks and registers every device that has started. Answers the channels. */
+  registerAll(): Promise<readonly Channel[]>;
+  /** Keeps a picture of the page, for people to look at, where WEIAN_SHOTS names a folder. */
+  shoot(page: Page, name: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -113,12 +119,14 @@ export async function startProduct(
       contexts.push(context);
       const page = await context.newPage();
       await page.goto(origin);
-      const { username, password } = login(role);
-      await page.locator('input[autocomplete="username"]').fill(username);
-      await page.locator('input[autocomplete="current-password"]').fill(password);
-      await page.locator('button[type="submit"]').click();
-      await page.locator('nav').first().waitFor();
+      await enterLogin(page, login(role));
       return page;
+    },
+    listChannels: () => listChannels(admin),
+    registerAll: () => registerAll(admin, hospital),
+    async shoot(page, name) {
+      const folder = process.env.WEIAN_SHOTS;
+      if (folder) await page.screenshot({ path: join(folder, `${name}.png`) });
     },
     async close() {
       for (const context of contexts) await context.close();
@@ -129,6 +137,44 @@ export async function startProduct(
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Fills in the log-in page and waits until it has gone. */
+export async function enterLogin(
+  page: Page,
+  { username, password }: Pick<DemoLogin, 'username' | 'password'>,
+): Promise<void> {
+  await page.locator('input[autocomplete="username"]').fill(username);
+  await page.locator('input[autocomplete="current-password"]').fill(password);
+  await page.locator('button[type="submit"]').click();
+  await page.locator('input[autocomplete="username"]').waitFor({ state: 'detached' });
+}
+
+async function registerAll(admin: ApiClient, hospital: Hospital): Promise<readonly Channel[]> {
+  const list = async () =>
+    (await admin.send<{ findings: Finding[] }>('GET', '/api/discovery/findings')).findings;
+  /** Findings of our devices, once there is one for each and all of them have the wanted outcome. */
+  const listOnce = (outcome: Finding['outcome']) =>
+    until(async () => {
+      const ours = (await list()).filter(({ host }) =>
+        hospital.devices.some((device) => device.address === host),
+      );
+      return ours.length === hospital.devices.length && ours.every((finding) => finding.outcome === outcome)
+        ? ours
+        : undefined;
+    }, 30_000);
+  await admin.send('POST', '/api/discovery/runs', { method: 'ws-discovery' });
+  const { user: username, password } = hospital.credentials;
+  const findingIds = (await listOnce('new')).map((finding) => finding.id);
+  await admin.send('POST', '/api/discovery/learn', { findingIds, credentialSets: [{ username, password }] });
+  const items = (await listOnce('ok')).map((finding) => ({ findingId: finding.id }));
+  await admin.send('POST', '/api/discovery/register', { items });
+  return listChannels(admin);
+}
+
+async function listChannels(admin: ApiClient): Promise<readonly Channel[]> {
+  const { devices } = await admin.send<{ devices: Device[] }>('GET', '/api/devices');
+  return devices.flatMap((device) => device.channels);
 }
 
 /** Asks again and again until `probe` gives something. @throws Error after `withinMs` */
