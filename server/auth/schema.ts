@@ -46,7 +46,7 @@ export type Welcome = Static<typeof Welcome>;
  */
 export const FirstRunRequest = Shape({
   hospitalName: Type.String({ minLength: 1, maxLength: 80 }),
-  cameraNetworks: Type.Array(Cidr, { maxItems: 64 }),
+  cameraNetworks: Type.Optional(Type.Array(Cidr, { maxItems: 64 })), // left out: those named at installation stay
   newPassword: Type.Optional(Password), // wanted while the session says mustChangePassword, else as one likes
 });
 export type FirstRunRequest = Static<typeof FirstRunRequest>;

@@ -185,13 +185,17 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       if (settings.current().setup.isDone) throw new AppError('setup.done');
       if (newPassword !== undefined) await setOwnPassword(principal, newPassword, asked);
       else if (principal.mustChangePassword) throw new AppError('auth.must-change-password');
-      const change = { setup: { isDone: true }, site: { hospitalName }, network: { cameraNetworks } };
+      const change = {
+        setup: { isDone: true },
+        site: { hospitalName },
+        ...(cameraNetworks && { network: { cameraNetworks } }),
+      };
       await settings.change(change, principal.userId, (trx) =>
         audit.record(
           {
             action: 'setup.done',
             actor: principal,
-            detail: { hospitalName, cameraNetworks },
+            detail: { hospitalName, cameraNetworks: cameraNetworks ?? null },
             request: asked,
           },
           trx,

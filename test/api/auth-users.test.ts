@@ -214,6 +214,20 @@ describe('first run', () => {
     expect((await finish(admin)).json()).toMatchObject({ code: 'setup.done' });
   });
 
+  it('keeps the networks named at installation when none are given', async () => {
+    const installed = await makeLogInApp({}, { CAMERA_NETWORKS: '10.30.0.0/16' });
+    const browser = openBrowser(installed);
+    await browser.logIn('admin', adminPassword);
+    expect((await finish(browser, { hospitalName: request.hospitalName })).statusCode).toBe(200);
+    expect((await browser.request(settings)).json()).toMatchObject({
+      network: { cameraNetworks: ['10.30.0.0/16'] },
+    });
+    expect((await browser.request({ method: 'GET', url: '/api/session' })).json()).toMatchObject({
+      siteTimeZone: 'Asia/Shanghai',
+    });
+    await installed.destroy();
+  });
+
   it('can be left for good', async () => {
     const left = await admin.request({
       method: 'PATCH',
