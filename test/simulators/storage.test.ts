@@ -94,7 +94,7 @@ describe('a disk that fills up while cameras record', () => {
     expect(hold.statusCode).toBe(201);
     const recordingSince = await until(
       async () => (await timeline('now', Date.now() - 60_000, Date.now())).spans[0]?.fromAt,
-      30_000,
+      60_000,
       'the first picture',
     );
     const { usedBytes } = await room();
@@ -144,7 +144,7 @@ describe('a disk that fills up while cameras record', () => {
         const found = await room();
         return found.level === 'critical' ? found : undefined;
       },
-      30_000,
+      60_000,
       'the alarm',
     );
     expect(status.reason).toBe('held-fills-all');
