@@ -156,8 +156,9 @@ describe('a security officer looks for what happened', () => {
     expect(download.suggestedFilename()).toMatch(/^门诊一层-电梯厅_\d{8}-\d{6}_\d{8}-\d{6}_\w+\.mp4$/);
     clipFile = join(product.dataDir, 'downloaded.mp4');
     await download.saveAs(clipFile);
-    await row.getByText(camera.name).click();
     const details = page.getByRole('dialog');
+    expect(await details.count(), 'details opened by the download').toBe(0);
+    await row.getByText(camera.name).click();
     const shownHash = await details.locator('code').textContent();
     await product.shoot(page, 'export');
     expect(createHash('sha256').update(readFileSync(clipFile)).digest('hex')).toBe(shownHash);
