@@ -5,14 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '#api/db/database.ts';
 import type { Channel, Device } from '#api/devices/schema.ts';
 import type { Export } from '#api/footage/schema.ts';
-import type { Fault } from '#api/health/schema.ts';
-import type { Ticket, TicketSummary } from '#api/tickets/schema.ts';
+import type { TicketSummary } from '#api/tickets/schema.ts';
 import { startProductProcess, until, type Product } from '../factories/product.ts';
 import { deviceSpecs } from './device-specs.ts';
 
-/** All but one of the two with a password of their own: three passwords would take more than the two tries a device gets. */
+/** Twelve, without one of the two that have a password of their own: three passwords would take more than the two tries a device gets. */
 const cameras = deviceSpecs
-  .filter((spec) => spec.kind === 'camera' && spec.id !== 'cam-08')
+  .filter((spec) => spec.kind === 'camera' && spec.id !== 'cam-08' && spec.id !== 'cam-13')
   .map((spec) => spec.id);
 const usual = specOf('cam-01');
 /** Its name and password are full of characters that XML, URLs and shells treat their own way. */
@@ -24,7 +23,7 @@ const secrets = [usual.password, odd.password].flatMap((password) => [
   Buffer.from(password).toString('base64'),
 ]);
 
-describe('the product with thirteen cameras and a small recorder', () => {
+describe('the product with twelve cameras', () => {
   let product: Product;
   let channels: readonly Channel[] = [];
   const get = <T>(path: string) => product.admin.send<T>('GET', path);
@@ -49,7 +48,8 @@ describe('the product with thirteen cameras and a small recorder', () => {
 
   beforeAll(async () => {
     product = await startProductProcess({
-      devices: [...cameras, 'nvr-01'],
+      devices: cameras,
+      probeIntervalMs: 12_000,
       subnet: '127.0.32',
       env: { LOG_LEVEL: 'debug' },
     });
@@ -61,7 +61,7 @@ describe('the product with thirteen cameras and a small recorder', () => {
   afterAll(() => product?.close());
 
   it('takes all of them in and records every channel', () => {
-    expect(channels).toHaveLength(cameras.length + 8);
+    expect(channels).toHaveLength(12);
     for (const device of product.hospital.devices)
       expect([device.id, product.hospital.stats(device.id).loginFailures <= 2]).toEqual([device.id, true]);
   });
@@ -84,7 +84,7 @@ describe('the product with thirteen cameras and a small recorder', () => {
     await until(async () => (ffmpegsOf(product.dataDir).length === 0 ? true : undefined), 10_000);
     const restartedAt = Date.now();
     await product.start();
-    await until(async () => ((await countRecording()) >= 12 ? true : undefined), 60_000);
+    await until(async () => ((await countRecording()) === 12 ? true : undefined), 60_000);
 
     const db = openDatabase(`sqlite:${join(product.dataDir, 'weian.db')}`);
     const rows: { file: string }[] = await db('segments').select('file');
@@ -106,23 +106,6 @@ describe('the product with thirteen cameras and a small recorder', () => {
     });
     expect(ended.state === 'ready' ? ended.sha256 : ended.error).toMatch(/./);
     expect(filesIn(join(product.dataDir, 'exports'), '.part')).toEqual([]);
-  });
-
-  it('makes one fault a channel but one ticket of a recorder that falls, and notes that it came back', async () => {
-    await product.hospital.setFault('nvr-01', { kind: 'drop' });
-    const own = await allIn('nvr-01', 'offline', 60_000);
-    expect(own).toHaveLength(8);
-    expect(new Set(own.map((channel) => channel.healthReason))).toEqual(new Set(['tcp.unreachable']));
-    const { faults } = await get<{ faults: Fault[] }>('/api/faults?isOpen=true');
-    const mine = faults.filter((fault) => own.some((channel) => channel.id === fault.channelId));
-    expect(mine).toHaveLength(8);
-    expect(new Set(mine.map((fault) => fault.ticketId)).size).toBe(1);
-
-    await product.hospital.clearFaults('nvr-01');
-    await allIn('nvr-01', 'online', 90_000);
-    const ticket = await get<Ticket>(`/api/tickets/${mine[0]?.ticketId}`);
-    expect(ticket.state).toBe('new');
-    expect(ticket.notes.filter((note) => note.kind === 'fault-recovered')).toHaveLength(8);
   });
 
   it.each([
