@@ -77,7 +77,7 @@ async function stampOnScreen() {
     if (!context) throw new Error('no canvas');
     context.drawImage(video, 0, Math.floor(height - height / 40), width, rows, 0, 0, width, rows);
     const { data } = context.getImageData(0, 0, width, rows);
-    const sums = new Array<number>(40).fill(0);
+    const sums = Array.from({ length: 40 }, () => 0);
     for (let at = 0; at < width * rows; at += 1) {
       const cell = Math.floor(((at % width) * 40) / width);
       sums[cell] = (sums[cell] ?? 0) + (data[at * 4 + 1] ?? 0);
