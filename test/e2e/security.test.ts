@@ -171,7 +171,8 @@ describe('a security officer looks for what happened', () => {
     const numbers = stamps.map((stamp) => stamp?.frame ?? Number.NaN);
     expect(stamps.every((stamp) => stamp?.cameraId === 4)).toBe(true);
     const first = numbers[0] ?? Number.NaN;
-    expect(numbers).toEqual(numbers.map((_, at) => first + at));
+    // A camera on an overloaded machine skips pictures, so that numbers may jump where the recording's own do.
+    expect(numbers, 'rising, none twice').toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
 
     await until(
       async () => (recordedUntil(recordingsDir(), camera.id) > marked.toAt + 2 * gopMs ? true : undefined),
