@@ -1,16 +1,14 @@
-import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { MediaError } from '../errors.ts';
 import type { FootageSegment, WallRange } from '../hls/footage.ts';
 import type { Log } from '../log.ts';
-import { errorFromStderr } from '../process/ffmpeg-errors.ts';
-import { runFfmpeg } from '../process/ffmpeg.ts';
 import { ffmpegVersion } from '../process/tools.ts';
 import type { WallMs } from '../time.ts';
-import { streamPieces } from './fragment-stream.ts';
-import { planClip, type ClipPart } from './plan.ts';
-import { hashFile, syncFile, verifyClip } from './verify.ts';
-import { words } from '../process/words.ts';
+import { layOutClip, type ClipLayout } from './layout.ts';
+import { planClip, type ClipPart, type ClipPiece } from './plan.ts';
+import { verifyClip } from './verify.ts';
+import { writeMedia, writeStart } from './write.ts';
 
 /** One finished file of an export. */
 export interface ClipFile {
@@ -21,7 +19,7 @@ export interface ClipFile {
   frameCount: number;
   videoCodec: 'h264' | 'h265';
   hasAudio: boolean;
-  /** What ffmpeg was told, without addresses or passwords. */
+  /** What ffmpeg, which checked the file, was told. */
   arguments: string[];
 }
 
@@ -36,9 +34,6 @@ export interface ClipResult {
   /** Footage from before and after the range that is in the clip, because a copy begins at a key frame and keeps whole groups. */
   leadMs: number;
   tailMs: number;
-  /** Time spent copying, and then checking, hashing and syncing. */
-  copyMs: number;
-  checkMs: number;
   ffmpegVersion: string | undefined;
 }
 
@@ -50,23 +45,17 @@ export interface ExportOptions {
   /** Absolute path ending in `.mp4`; its folder is created. */
   out: string;
   signal?: AbortSignal;
-  /** `done` goes from 0 to 1; the last tenth is the check. */
+  /** `done` goes from 0 to 1. */
   onProgress?: (progress: { done: number }) => void;
   log: Log;
 }
 
-const MOOV_BASE_BYTES = 16_384;
-/** Most that one sample takes in the tables: stts 8, ctts 8, stsz 4, stss 4, stsc 12, co64 8. */
-const MOOV_SAMPLE_BYTES = 44;
-const COPY_SHARE = 0.9;
+const COPY_SHARE = 0.98;
 
 /**
- * Copies a range of footage into MP4 that plays while it downloads, checks and hashes it. Nothing is decoded but the ends.
+ * Copies a range of footage into MP4 that plays while it downloads, hashing it on the way. Nothing is decoded but the ends, for the check.
  * Files appear under their final names only when all of them passed; before that they are `.part` files, which are removed on
  * failure and when the export is run again. Safe to repeat.
- *
- * The tables are written into room left at the file's start, so that the media is written once: ffmpeg's `faststart`
- * would write it twice.
  * @throws MediaError `no-media` (nothing recorded there), `no-space`, `rejected` (footage gone), `bad-output`, `cancelled`,
  *   `tool-missing`
  */
@@ -90,71 +79,75 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
     doneBytes += sizeBytes;
     options.onProgress?.({ done: (COPY_SHARE * doneBytes) / totalBytes });
   };
-  const spent = { copyMs: 0, checkMs: 0 };
   try {
     const files: ClipFile[] = [];
     for (const { part, file, temporary } of works) {
-      const startAt = plan.covered[0]?.fromAt ?? fromAt;
-      const startedAt = performance.now();
-      const args = await writePart(part, temporary, { startAt, onBytes, log, ...(signal ? { signal } : {}) });
-      const copiedAt = performance.now();
-      const { tables, sha256 } = await inspect(temporary, part, { log, ...(signal ? { signal } : {}) });
-      const { isFastStart: _, ...facts } = tables;
-      const { size } = await stat(temporary);
-      spent.copyMs += Math.round(copiedAt - startedAt);
-      spent.checkMs += Math.round(performance.now() - copiedAt);
-      files.push({ file, sizeBytes: size, sha256, ...facts, durationMs: part.durationMs, arguments: args });
+      const createdAt = new Date(plan.covered[0]?.fromAt ?? fromAt);
+      const written = await writePart(part, temporary, {
+        createdAt,
+        onBytes,
+        log,
+        ...(signal ? { signal } : {}),
+      });
+      const { video, audio } = part.init;
+      files.push({
+        file,
+        ...written,
+        durationMs: part.durationMs,
+        videoCodec: video.codec === 'h265' ? 'h265' : 'h264',
+        hasAudio: audio !== undefined,
+      });
     }
     for (const { file, temporary } of works) await rename(temporary, file);
     options.onProgress?.({ done: 1 });
     const { covered, gaps, leadMs, tailMs } = plan;
-    return { files, covered, gaps, leadMs, tailMs, ...spent, ffmpegVersion: await ffmpegVersion() };
+    return { files, covered, gaps, leadMs, tailMs, ffmpegVersion: await ffmpegVersion() };
   } catch (error) {
     await Promise.all(works.map(({ temporary }) => rm(temporary, { force: true })));
     throw error;
   }
 }
 
+/**
+ * Writes one file and checks it. The head and both ends are written first: ffmpeg can then decode them on one core while the other
+ * copies and hashes the middle.
+ */
 async function writePart(
   part: ClipPart,
-  target: string,
-  options: { startAt: WallMs; onBytes: (sizeBytes: number) => void; signal?: AbortSignal; log: Log },
-): Promise<string[]> {
-  const roomBytes = MOOV_BASE_BYTES + part.samples * MOOV_SAMPLE_BYTES;
-  const input = streamPieces(part, options.onBytes);
-  let failure: unknown;
-  input.once('error', (error) => (failure = error));
-  const end = await runFfmpeg(
-    {
-      inputs: [{ source: input, options: ['-fpsprobesize', '0', '-f', 'mp4'] }],
-      outputs: [
-        {
-          target,
-          options: [
-            ...words('-map 0 -c copy -map_metadata -1 -fflags +bitexact'),
-            ...words(`-metadata creation_time=${new Date(options.startAt).toISOString()}`),
-            ...(part.init.video.codec === 'h265' ? ['-tag:v', 'hvc1'] : []),
-            ...words(`-moov_size ${roomBytes} -f mp4`),
-          ],
-        },
-      ],
-    },
-    { log: options.log, ...(options.signal ? { signal: options.signal } : {}) },
-  );
-  if (failure instanceof MediaError) throw failure;
-  if (failure !== undefined)
-    throw new MediaError('rejected', 'the footage could not be read', {}, { cause: failure });
-  if (end.exitCode !== 0)
-    throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the clip was not written' });
-  return end.arguments;
+  path: string,
+  options: { createdAt: Date; onBytes: (sizeBytes: number) => void; signal?: AbortSignal; log: Log },
+): Promise<Pick<ClipFile, 'sizeBytes' | 'sha256' | 'frameCount' | 'arguments'>> {
+  const layout = await layOutClip(part, options.createdAt);
+  if (layout.shownMs.length !== part.videoSamples)
+    throw new MediaError('rejected', 'the footage was changed meanwhile');
+  const ends = clipEnds(part, layout);
+  const target = await open(path, 'w');
+  try {
+    await writeStart(target, layout, ends.extents);
+    const work = [verifyClip(path, ends, options), writeMedia(target, layout, options)] as const;
+    await Promise.allSettled(work); // both, even if one fails: nothing may still use the file when it is removed
+    const [args, sha256] = await Promise.all(work);
+    return { sizeBytes: layout.sizeBytes, sha256, frameCount: layout.shownMs.length, arguments: args };
+  } finally {
+    await target.close();
+  }
 }
 
-/** Check, hash and sync at once; waits for all even if one fails, so that nothing still reads the file when it is removed. */
-async function inspect(path: string, part: ClipPart, options: { signal?: AbortSignal; log: Log }) {
-  const work = [verifyClip(path, part, options), hashFile(path, options.signal), syncFile(path)] as const;
-  await Promise.allSettled(work);
-  const [tables, sha256] = await Promise.all(work);
-  return { tables, sha256 };
+/** The first and the last group of pictures: when they are shown, and the bytes that decoding them needs. */
+function clipEnds(part: ClipPart, layout: ClipLayout) {
+  const group = (from: number) => {
+    const next = part.pieces.findIndex(({ fragment }, index) => index > from && fragment.isKey);
+    const to = next < 0 ? part.pieces.length : next;
+    const countFrames = (pieces: readonly ClipPiece[]) =>
+      pieces.reduce((sum, { fragment }) => sum + fragment.videoSamples, 0);
+    const start = countFrames(part.pieces.slice(0, from));
+    const frames = countFrames(part.pieces.slice(from, to));
+    const shownMs = [...layout.shownMs.subarray(start, start + frames)];
+    return { shownMs, extents: layout.extents.slice(from, to) };
+  };
+  const first = group(0);
+  const last = group(part.pieces.findLastIndex(({ fragment }) => fragment.isKey));
+  return { first: first.shownMs, last: last.shownMs, extents: [...first.extents, ...last.extents] };
 }
 
 async function checkSpace(dir: string, sizeBytes: number): Promise<void> {

@@ -1,102 +1,87 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { MediaError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { runFfmpeg } from '../process/ffmpeg.ts';
 import { words } from '../process/words.ts';
-import type { ClipPart } from './plan.ts';
-import { readSampleTables, type SampleTables } from './sample-tables.ts';
 
 const DECODE_DEADLINE_MS = 120_000;
+const FRAMES_LIMIT = 50;
+const TOLERANCE_MS = 0.5;
 /** Two short decodes: more threads and a measured frame rate would only cost time. */
 const OPEN_FAST = words('-threads 1 -fpsprobesize 0 -analyzeduration 0');
 
 /**
- * Checks a written clip against its plan: every frame is in the tables, the duration fits to 0.3 s, the tables come first, and the
- * first and last group of pictures decode without an error. @throws MediaError `bad-output` with what differs, `cancelled`
+ * Lets ffmpeg, which knows nothing of our plan, open a written clip, go to its first and its last key frame and decode from there: the
+ * pictures must come at the times planned, without a complaint. Where the last ones are found hangs on every entry of the tables before
+ * them. `first` and `last`: when the pictures of these groups are shown, in ms from the clip's start, the key frame's first.
+ * @returns what ffmpeg was told
+ * @throws MediaError `bad-output` with what differs, `cancelled`, `timeout`, `tool-missing`
  */
 export async function verifyClip(
   path: string,
-  part: ClipPart,
+  ends: { first: readonly number[]; last: readonly number[] },
   options: { signal?: AbortSignal; log: Log },
-): Promise<SampleTables> {
-  const tables = await readSampleTables(path);
-  const problems: string[] = [];
-  if (tables.frameCount !== part.videoSamples) {
-    problems.push(`${tables.frameCount} frames instead of ${part.videoSamples}`);
-  }
-  // The media may hold up to 0.2 s before the first picture, where a run begins (see pull-command.ts).
-  if (Math.abs(tables.durationMs - part.durationMs) > 300) {
-    problems.push(`${tables.durationMs} ms instead of ${part.durationMs} ms`);
-  }
-  if (!tables.isFastStart) problems.push('the tables stand at the end');
-  if (problems.length > 0)
-    throw new MediaError('bad-output', `the clip is not as planned: ${problems.join(', ')}`);
-  await decodeEnds(path, part, options);
-  return tables;
-}
-
-const decodeFrames = (input: number, count: number) => ({
-  target: 'pipe:1',
-  options: words(`-map ${input}:v:0 -frames:v ${count} -f framecrc`),
-});
-
-async function decodeEnds(
-  path: string,
-  part: ClipPart,
-  options: { signal?: AbortSignal; log: Log },
-): Promise<void> {
-  const firstKey = part.pieces[0];
-  const lastKey = part.pieces.findLast((piece) => piece.fragment.isKey);
-  if (!firstKey || !lastKey) throw new MediaError('bad-output', 'the clip has no key frame');
-  const toSeconds = 1 / part.init.video.timescale;
-  const lastStart = Math.max(0, (lastKey.fragment.decodeTicks + lastKey.shiftTicks) * toSeconds - 0.05);
-  const first = Math.min(firstKey.fragment.videoSamples, 50);
-  const last = Math.min(lastKey.fragment.videoSamples, 50);
-  let frames = 0;
+): Promise<string[]> {
+  const expected = [ends.first, ends.last].map(fromKeyFrame);
+  const found: [number[], number[]] = [[], []];
+  const ticksPerS: [number, number] = [NaN, NaN];
+  const readLine = (line: string) => {
+    const base = /^#tb ([01]): 1\/(\d+)$/.exec(line);
+    if (base) ticksPerS[Number(base[1]) as 0 | 1] = Number(base[2]);
+    const frame = /^([01]),\s*-?\d+,\s*(-?\d+),/.exec(line);
+    if (!frame) return;
+    const index = Number(frame[1]) as 0 | 1;
+    found[index].push((Number(frame[2]) * 1000) / ticksPerS[index]);
+  };
   const end = await runFfmpeg(
     {
-      inputs: [
-        { source: path, options: OPEN_FAST },
-        { source: path, options: [...OPEN_FAST, ...words(`-ss ${lastStart.toFixed(3)}`)] },
+      inputs: expected.map((shownMs) => ({ source: path, options: [...OPEN_FAST, ...seekTo(shownMs)] })),
+      outputs: [
+        {
+          target: 'pipe:1',
+          options: words('-map 0:v:0 -map 1:v:0 -copyts -fps_mode passthrough -enc_time_base -1 -f framecrc'),
+        },
       ],
-      outputs: [decodeFrames(0, first), decodeFrames(1, last)],
     },
-    {
-      ...options,
-      deadlineMs: DECODE_DEADLINE_MS,
-      onLine: (line) => {
-        if (line.startsWith('0,')) frames += 1;
-      },
-    },
+    { ...options, deadlineMs: DECODE_DEADLINE_MS, onLine: readLine },
   );
   const complaints = end.stderr.filter((line) => /error|corrupt|invalid/i.test(line));
-  // The seek may land one group early, but never later: at least so many frames must come out.
-  if (end.exitCode !== 0 || complaints.length > 0 || frames < first + Math.min(last, 2)) {
-    throw new MediaError('bad-output', `the clip does not decode: ${frames} of ${first + last} frames`, {
+  const isRight = expected.every((shownMs, index) => isSame(shownMs, found[index as 0 | 1]));
+  if (end.exitCode !== 0 || complaints.length > 0 || !isRight) {
+    throw new MediaError('bad-output', 'the clip does not decode as planned', {
       stderr: end.stderr,
+      expected: expected.map(summary),
+      found: found.map(summary),
     });
   }
+  return end.arguments;
 }
 
-/** Puts a file's bytes on disk, so that a record of it is true after a power cut too. */
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
+/** The pictures that a decoder shows when it starts at the key frame, in order; not more than are worth the time. */
+function fromKeyFrame(shownMs: readonly number[]): number[] {
+  const [keyMs = 0] = shownMs;
+  return shownMs
+    .filter((ms) => ms >= keyMs)
+    .sort((a, b) => a - b)
+    .slice(0, FRAMES_LIMIT);
 }
 
-/** SHA-256 of a file, in hex, reading it once. */
-export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  const stream = createReadStream(path, { highWaterMark: 1 << 20 });
-  for await (const chunk of stream) {
-    if (signal?.aborted) throw new MediaError('cancelled', 'the export was cancelled');
-    hash.update(chunk as Buffer);
-  }
-  return hash.digest('hex');
+/** Input options: from the key frame exactly (not from the picture before it) to the last of the pictures. */
+function seekTo(shownMs: readonly number[]): string[] {
+  const [keyMs = 0] = shownMs;
+  const lengthMs = (shownMs.at(-1) ?? keyMs) - keyMs;
+  const seconds = (ms: number) => (ms / 1000).toFixed(4);
+  return words(`-noaccurate_seek -ss ${seconds(keyMs + 1)} -t ${seconds(lengthMs + TOLERANCE_MS)}`);
 }
+
+function isSame(expected: readonly number[], found: readonly number[]): boolean {
+  return (
+    expected.length === found.length &&
+    expected.every((ms, index) => Math.abs(ms - (found[index] ?? NaN)) <= TOLERANCE_MS)
+  );
+}
+
+const summary = (shownMs: readonly number[]) => ({
+  frames: shownMs.length,
+  firstMs: shownMs[0],
+  lastMs: shownMs.at(-1),
+});

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { findBox, readBoxes, readBoxHeader, type Box } from './boxes.ts';
 import { readCodec, type CodecFacts } from './codec-string.ts';
+import { readTrackFragments, visitSamples } from './track-fragments.ts';
 import { MediaError } from '../errors.ts';
 import { mediaMs, type MediaMs } from '../time.ts';
 
@@ -48,10 +49,8 @@ export interface Fragment {
 const INIT_LIMIT_BYTES = 1_000_000;
 const MOOF_LIMIT_BYTES = 4_000_000;
 const FRAGMENT_LIMIT_BYTES = 512_000_000;
-const SAMPLES_LIMIT = 200_000;
 /** One read of this size holds the `moof` of an ordinary group of pictures and the header of its `mdat`. */
 const READ_BYTES = 8_192;
-const NON_SYNC = 0x10000; // ISO/IEC 14496-12, 8.8.3.1: sample_is_non_sync_sample
 
 /**
  * Reads the init segment of a fragmented file that may still grow; undefined while it is not complete.
@@ -206,67 +205,22 @@ type Samples = Pick<
   | 'isKey'
 >;
 
-/** Where each track's times stand in a `moof`; also used to move them. Source: ISO/IEC 14496-12, 8.8.7 to 8.8.12. */
-export function readTrackFragments(
-  data: Buffer,
-  moof: Box,
-): { trackId: number; tfhd: Box; tfdt: Box; truns: Box[] }[] {
-  return readBoxes(data, moof.body, moof.end)
-    .filter((box) => box.type === 'traf')
-    .map((traf) => {
-      const boxes = readBoxes(data, traf.body, traf.end);
-      const tfhd = boxes.find((box) => box.type === 'tfhd');
-      const tfdt = boxes.find((box) => box.type === 'tfdt');
-      if (!tfhd || tfhd.end - tfhd.body < 8 || !tfdt || tfdt.end - tfdt.body < 8) {
-        throw new MediaError('bad-output', 'a track fragment without its head');
-      }
-      const truns = boxes.filter((box) => box.type === 'trun');
-      return { trackId: data.readUInt32BE(tfhd.body + 4), tfhd, tfdt, truns };
-    });
-}
-
 function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
   const parts = readTrackFragments(data, moof);
   const part = parts.find((each) => each.trackId === track.id);
   if (!part) throw new MediaError('bad-output', 'a fragment without video');
-  const { tfhd, tfdt } = part;
-  const decodeTicks =
-    data.readUInt8(tfdt.body) === 1
-      ? Number(data.readBigUInt64BE(tfdt.body + 4))
-      : data.readUInt32BE(tfdt.body + 4);
-
-  const cursor = reader(data, tfhd.body, tfhd.end);
-  const headFlags = cursor.next() & 0xffffff;
-  cursor.next();
-  if (headFlags & 0x1) cursor.skip(8);
-  if (headFlags & 0x2) cursor.skip(4);
-  const defaultTicks = headFlags & 0x8 ? cursor.next() : 0;
-  const defaultBytes = headFlags & 0x10 ? cursor.next() : 0;
-  const defaultFlags = headFlags & 0x20 ? cursor.next() : 0;
-
+  const { decodeTicks } = part;
   let [ticks, start, end, count, firstBytes, isKey] = [decodeTicks, Infinity, -Infinity, 0, 0, false];
-  for (const trun of part.truns) {
-    const run = reader(data, trun.body, trun.end);
-    const flags = run.next();
-    const samples = run.next();
-    if (samples + count > SAMPLES_LIMIT) throw new MediaError('bad-output', 'too many samples in a fragment');
-    if (flags & 0x1) run.skip(4);
-    const firstFlags = flags & 0x4 ? run.next() : undefined;
-    for (let index = 0; index < samples; index += 1) {
-      const duration = flags & 0x100 ? run.next() : defaultTicks;
-      const bytes = flags & 0x200 ? run.next() : defaultBytes;
-      const own = flags & 0x400 ? run.next() : defaultFlags;
-      const shift = flags & 0x800 ? run.next() | 0 : 0;
-      if (count === 0) {
-        isKey = ((firstFlags ?? own) & NON_SYNC) === 0;
-        firstBytes = bytes;
-      }
-      start = Math.min(start, ticks + shift);
-      end = Math.max(end, ticks + shift + duration);
-      ticks += duration;
-      count += 1;
+  visitSamples(data, part, (sample) => {
+    if (count === 0) {
+      isKey = sample.isSync;
+      firstBytes = sample.sizeBytes;
     }
-  }
+    start = Math.min(start, sample.decodeTicks + sample.shiftTicks);
+    end = Math.max(end, sample.decodeTicks + sample.shiftTicks + sample.durationTicks);
+    ticks = sample.decodeTicks + sample.durationTicks;
+    count += 1;
+  });
   if (count === 0) throw new MediaError('bad-output', 'a fragment without video samples');
   const otherSamples = parts
     .filter((each) => each !== part)
@@ -283,14 +237,4 @@ function readSamples(data: Buffer, moof: Box, track: Fmp4Track): Samples {
     firstSampleBytes: firstBytes,
     isKey,
   };
-}
-
-function reader(data: Buffer, from: number, to: number): { next(): number; skip(bytes: number): void } {
-  let at = from;
-  const advance = (bytes: number): number => {
-    if (at + bytes > to) throw new MediaError('bad-output', 'a sample table is cut');
-    at += bytes;
-    return at - bytes;
-  };
-  return { next: () => data.readUInt32BE(advance(4)), skip: (bytes) => void advance(bytes) };
 }

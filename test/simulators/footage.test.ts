@@ -5,12 +5,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MediaError } from '#media/errors.ts';
 import { exportClip } from '#media/export/export-clip.ts';
+import { buildMovie, type TrackTable } from '#media/export/movie.ts';
+import { readBoxHeader, type Box } from '#media/hls/boxes.ts';
 import { readFootage } from '#media/hls/footage.ts';
 import { listFragments } from '#media/hls/fmp4.ts';
+import { readTrackFragments, visitSamples, type TrackFragment } from '#media/hls/track-fragments.ts';
 import { createChunkTranscoder } from '#media/hls/transcode.ts';
 import { planVod, vodPlaylist, type VodEntry } from '#media/hls/vod-playlist.ts';
 import { silentLog as log } from '#media/log.ts';
 import { probeMedia } from '#media/process/ffprobe.ts';
+import { runTool } from '#media/process/run-tool.ts';
+import { words } from '#media/process/words.ts';
 import type { ClosedSegment } from '#media/recorder/close-segment.ts';
 import { recoverSegments } from '#media/recorder/recover.ts';
 import { parseSegmentName } from '#media/recorder/segment-names.ts';
@@ -50,6 +55,24 @@ const playlistOf = (entries: VodEntry[]) =>
     media: (each) => each.segment.file,
     init: (each) => each.segment.file,
   });
+/** Presentation times of the packets in ms, as ffprobe reads them; in order of showing. */
+async function packetTimes(path: string): Promise<{ video: number[]; audio: number[] }> {
+  const { stdout } = await runTool(
+    'ffprobe',
+    [...words('-v error -show_entries packet=codec_type,pts_time,flags -of csv=p=0'), path],
+    { deadlineMs: 20_000 },
+  );
+  const rows = stdout
+    .split('\n')
+    .map((line) => line.split(','))
+    .filter((fields) => !fields[2]?.includes('D')); // `D`: cut away by the edit list
+  const of = (type: string) =>
+    rows
+      .filter(([kind]) => kind === type)
+      .map(([, time]) => Math.round(Number(time) * 1e5) / 100)
+      .sort((a, b) => a - b);
+  return { video: of('video'), audio: of('audio') };
+}
 const framesOf = async (segments: ClosedSegment[]) => {
   const lists = [];
   for (const segment of segments) lists.push(await frameHashes(segment.file));
@@ -209,6 +232,73 @@ describe('export', () => {
     expect(facts.streams.map((each) => each.codec)).toEqual(['h264', 'aac']);
     expect(Math.abs((facts.durationMs ?? 0) - frames.length * FRAME_MS)).toBeLessThan(200);
     expect((await readdir(dir)).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  it('keeps the times of pictures and sound as the source has them', async () => {
+    const out = join(dir, 'times.mp4');
+    await exportClip({ segments: first.map(asFootage), ...range(1_500, 11_500), out, log });
+    const whole = join(dir, 'whole.mp4');
+    await writeFile(whole, Buffer.concat(await Promise.all(first.map(({ file }) => readFile(file)))));
+    const source = await packetTimes(whole);
+    const clip = await packetTimes(out);
+    const from = GROUP_MS / FRAME_MS;
+    expect(clip.video[0]).toBe(0);
+    expect(clip.video).toEqual(
+      source.video.slice(from, from + clip.video.length).map((ms) => ms - (source.video[from] ?? 0)),
+    );
+    expect(clip.video).toHaveLength(275);
+    const shift = (source.video[from] ?? 0) - (clip.video[0] ?? 0);
+    const sound = source.audio.map((ms) => ms - shift);
+    for (const ms of clip.audio)
+      expect(Math.min(...sound.map((each) => Math.abs(each - ms)))).toBeLessThan(1);
+    expect(Math.abs((clip.audio[0] ?? NaN) - (clip.video[0] ?? NaN))).toBeLessThan(GROUP_MS);
+    await rm(whole);
+  });
+
+  it('finds pictures that lie behind the first 4 GB of a file', async () => {
+    const [segment] = h265 as [ClosedSegment];
+    const source = await open(segment.file, 'r');
+    const list = await listFragments(source);
+    await source.close();
+    const [fragment] = list?.fragments ?? [];
+    if (!list || !fragment) throw new Error('no fragment');
+    const bytes = (await readFile(segment.file)).subarray(
+      fragment.offset,
+      fragment.offset + fragment.sizeBytes,
+    );
+    const moof = readBoxHeader(bytes, 0) as Box;
+    const [track] = readTrackFragments(bytes, moof);
+    const table: TrackTable = {
+      id: list.init.video.id,
+      timescale: list.init.video.timescale,
+      decodeTicks: [],
+      shownTicks: [],
+      sizes: [],
+      syncSamples: [1],
+      chunks: [{ at: 4_500_000_000, samples: fragment.videoSamples }],
+      lastTicks: 3_600,
+    };
+    visitSamples(bytes, track as TrackFragment, (sample) => {
+      table.decodeTicks.push(sample.decodeTicks);
+      table.shownTicks.push(sample.decodeTicks + sample.shiftTicks);
+      table.sizes.push(sample.sizeBytes);
+    });
+    const media = bytes.subarray(fragment.moofBytes + 8);
+    const head = buildMovie({
+      initBytes: list.init.bytes,
+      tracks: [table],
+      mediaBytes: 4_500_000_000 + media.length,
+      createdAt: new Date(T0),
+    });
+    const path = join(dir, 'large.mp4');
+    const target = await open(path, 'w');
+    await target.write(head, 0, head.length, 0);
+    await target.write(media, 0, media.length, head.length + 4_500_000_000);
+    await target.close();
+    expect(await frameHashes(path)).toEqual(
+      (await frameHashes(segment.file)).slice(0, fragment.videoSamples),
+    );
+    await rm(path);
   });
 
   it('gives the same bytes when it is run again', async () => {
