@@ -9,16 +9,12 @@ import type { JobContext, JobEnd, JobHandlers } from '#api/jobs/service.ts';
 import type { Job } from '#api/jobs/store.ts';
 import type { Logger } from '#api/log.ts';
 import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
-import type { FootageSegment } from '#media/hls/footage.ts';
 import { wallMs } from '#media/time.ts';
 import { clipName } from './clip-name.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
-import type { OpenFootage } from './open-footage.ts';
-import { pathInside } from './paths.ts';
+import type { FootageFiles } from './footage-files.ts';
 import type { ExportResult } from './schema.ts';
-import type { SegmentStore } from './segment-store.ts';
 import { spanDetail } from './service.ts';
-import { isOverlapping } from './spans.ts';
 import { toWireSpan } from './wire.ts';
 
 export const exportJobKind = 'footage.export';
@@ -38,9 +34,6 @@ export interface ExportRunner {
   tidy(findJob: (id: string) => Promise<Job | undefined>): Promise<void>;
 }
 
-const openPollMs = 300;
-/** How long the newest pictures of a range may take to reach the disk: a long group of pictures and some patience. */
-const openWaitMs = 15_000;
 /** Events carry progress at most this often. */
 const progressEventMs = 500;
 
@@ -48,11 +41,7 @@ const progressEventMs = 500;
 export function createExportRunner(options: {
   db: Knex;
   store: ExportStore;
-  segments: SegmentStore;
-  open: OpenFootage;
-  /** Resolves when all files closed up to now are in the index. */
-  settled: () => Promise<void>;
-  recordingsDir: string;
+  files: FootageFiles;
   exportsDir: string;
   siteTimeZone: string;
   bus: EventBus;
@@ -60,7 +49,7 @@ export function createExportRunner(options: {
   now: Now;
   log: Logger;
 }): ExportRunner {
-  const { db, store, segments, open, recordingsDir, exportsDir, bus, audit, now, log } = options;
+  const { db, store, exportsDir, bus, audit, now, log } = options;
 
   async function run({ payload, signal, report }: JobContext<ExportJob>): Promise<unknown> {
     const { exportId } = payload;
@@ -77,7 +66,7 @@ export function createExportRunner(options: {
       bus.emit({ name: 'export.changed', exportId, state: 'running', progress });
     };
     tell(null);
-    const footage = await listFootage(entry, signal);
+    const footage = await options.files.list(entry.channelId, entry, signal);
     if (footage.length === 0) throw new AppError('footage.none');
 
     const file = clipName(entry.channelName, entry, options.siteTimeZone, exportId);
@@ -116,40 +105,6 @@ export function createExportRunner(options: {
     });
     if (isKept) bus.emit({ name: 'export.changed', exportId: entry.id, state: 'ready', progress: 1 });
     else for (const each of clip.files) await unlinkIfThere(each.file); // ended by somebody else meanwhile
-  }
-
-  /** The files of the range; of the one being written, what is finished, once it reaches the end of the range. */
-  async function listFootage(entry: ExportRecord, signal: AbortSignal): Promise<FootageSegment[]> {
-    const giveUpAt = Date.now() + openWaitMs;
-    for (;;) {
-      signal.throwIfAborted();
-      const part = await open.partOf(entry.channelId);
-      const isLate = part !== undefined && part.fromAt < entry.toAt && part.toAt < entry.toAt;
-      if (isLate && Date.now() < giveUpAt) {
-        await new Promise((resolve) => setTimeout(resolve, openPollMs));
-        continue;
-      }
-      await options.settled();
-      const rows = await segments.listOverlapping(entry.channelId, entry);
-      const footage: FootageSegment[] = rows.map((row) => ({
-        file: pathInside(recordingsDir, row.file),
-        runId: row.runId,
-        startAt: wallMs(row.startAt),
-        durationMs: row.endAt - row.startAt,
-      }));
-      const isIndexed = rows.some(
-        (row) => part && isOverlapping({ fromAt: row.startAt, toAt: row.endAt }, part),
-      );
-      if (part && isOverlapping(part, entry) && !isIndexed)
-        footage.push({
-          file: part.path,
-          runId: part.runId,
-          startAt: wallMs(part.fromAt),
-          durationMs: part.toAt - part.fromAt,
-          isOpen: true,
-        });
-      return footage;
-    }
   }
 
   async function end(exportId: string, state: 'failed' | 'cancelled', error: string | null): Promise<void> {

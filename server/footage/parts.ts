@@ -15,6 +15,7 @@ import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
 import { createExportService } from './export-service.ts';
 import { createExportStore } from './export-store.ts';
+import { createFootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
 import { createOpenFootage } from './open-footage.ts';
@@ -96,13 +97,11 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     siteTimeZone,
     now,
   });
+  const files = createFootageFiles({ segments, open, settled: indexer.settled, recordingsDir });
   const runner = createExportRunner({
     db,
     store: exportStore,
-    segments,
-    open,
-    settled: indexer.settled,
-    recordingsDir,
+    files,
     exportsDir,
     siteTimeZone,
     bus,
