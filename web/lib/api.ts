@@ -29,12 +29,46 @@ export class ApiError extends Error {
   fieldProblem(name: string): string | undefined {
     const fields = this.details.fields;
     if (!Array.isArray(fields)) return undefined;
-    for (const entry of fields as { path?: unknown; problem?: unknown }[]) {
+    for (const entry of fields as FieldProblem[]) {
       const path = String(entry.path ?? '');
-      if (path === `/${name}` || path.startsWith(`/${name}/`))
-        return m.common_field_invalid({ problem: String(entry.problem ?? '') });
+      if (path === `/${name}` || path.startsWith(`/${name}/`)) return fieldText(entry);
     }
     return undefined;
+  }
+}
+
+interface FieldProblem {
+  path?: unknown;
+  problem?: unknown;
+  /** Keyword of JSON Schema, with its number. */
+  rule?: unknown;
+  limit?: unknown;
+}
+
+/** What is wrong with a field, in the reader's language as far as the rule is known here. */
+function fieldText({ problem, rule, limit }: FieldProblem): string {
+  const value = String(limit ?? '');
+  switch (rule) {
+    case 'minimum':
+      return m.common_field_minimum({ limit: value });
+    case 'maximum':
+      return m.common_field_maximum({ limit: value });
+    case 'minLength':
+      return m.common_field_min_length({ limit: value });
+    case 'maxLength':
+      return m.common_field_max_length({ limit: value });
+    case 'minItems':
+      return m.common_field_min_items({ limit: value });
+    case 'maxItems':
+      return m.common_field_max_items({ limit: value });
+    case 'type':
+    case 'required':
+      return m.common_field_type();
+    case 'pattern':
+    case 'format':
+      return m.common_field_format();
+    default:
+      return m.common_field_invalid({ problem: String(problem ?? '') });
   }
 }
 
