@@ -48,6 +48,7 @@ const commands = {
     steps: packageSteps,
     program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
   }),
+  'reset-password': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/reset-password.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 
