@@ -45,6 +45,7 @@ const commands = {
     steps: packageSteps,
     program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
   }),
+  verify: () => ({ steps: packageSteps, program: ['scripts/verify.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 
