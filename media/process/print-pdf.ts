@@ -17,7 +17,13 @@ export async function printPdf(html: string): Promise<Buffer> {
       executablePath: CHROMIUM,
       timeout: DEADLINE_MS,
       // Chromium's own sandbox needs a kernel feature that servers often lack; the page is ours, without script and network.
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-sync',
+      ],
     })
     .catch((error: unknown) => {
       throw new MediaError('internal', 'chromium did not start', {}, { cause: error });

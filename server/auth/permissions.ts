@@ -65,7 +65,15 @@ export const permissionsByRole: Readonly<Record<Role, readonly Permission[]>> = 
   admin: permissions,
   desk: [...lookAround, 'tickets.edit', 'health.check'],
   viewer: [...lookAround, 'live.view'],
-  auditor: [...lookAround, 'users.read', 'settings.read', 'audit.read', 'exports.read-all', 'cases.read', 'system.read'],
+  auditor: [
+    ...lookAround,
+    'users.read',
+    'settings.read',
+    'audit.read',
+    'exports.read-all',
+    'cases.read',
+    'system.read',
+  ],
 };
 
 /** Whether `role` has `permission`. */

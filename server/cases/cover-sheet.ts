@@ -5,7 +5,13 @@ const modeNames = { copy: '原始码流', transcode: '转码（叠加时间）',
 
 /** Text into HTML: names come from people and cameras. */
 export function escapeHtml(text: string): string {
-  const signs: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const signs: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replace(/[&<>"']/g, (sign) => signs[sign] ?? sign);
 }
 
@@ -30,7 +36,10 @@ export function coverSheet(manifest: Omit<Manifest, 'format'>): string {
         : `${(clip.clock.cameraSkewMs / 1000).toFixed(1)} 秒（摄像机减服务器）`;
     const extra =
       clip.mode === 'copy'
-        ? row('首尾多出', `前 ${(clip.leadMs / 1000).toFixed(2)} 秒，后 ${(clip.tailMs / 1000).toFixed(2)} 秒（原始码流须从关键帧开始）`)
+        ? row(
+            '首尾多出',
+            `前 ${(clip.leadMs / 1000).toFixed(2)} 秒，后 ${(clip.tailMs / 1000).toFixed(2)} 秒（原始码流须从关键帧开始）`,
+          )
         : '';
     const hidden = clip.hidden.length > 0 ? row('画面遮挡', `${clip.hidden.length} 处区域已不可逆模糊`) : '';
     return `<section><h2>${index + 1}. ${escapeHtml(camera.name)}${clip.parts > 1 ? `（第 ${clip.part}/${clip.parts} 段）` : ''}</h2><table>

@@ -82,7 +82,8 @@ export function createPackageRunner(options: {
     tell(0);
     const byId = new Map(found.map((each) => [each.id, each]));
     const exports = entry.exportIds.flatMap((id) => byId.get(id) ?? []);
-    if (exports.length !== entry.exportIds.length) throw new AppError('not-found', { problem: 'a clip is gone' });
+    if (exports.length !== entry.exportIds.length)
+      throw new AppError('not-found', { problem: 'a clip is gone' });
     const madeAt = now();
     const made = await writePackage({ owner, entry, exports, madeAt });
     const sums = await readThrough(entry.id, made.entries, madeAt, signal, tell);

@@ -160,7 +160,10 @@ export function createPackageStore(db: Knex) {
     /** @returns whether it was still unfinished */
     async setFailed(id: string, error: string, trx: Db): Promise<boolean> {
       return (
-        (await trx('case_packages').where({ id }).whereIn('state', unfinished).update({ state: 'failed', error })) > 0
+        (await trx('case_packages')
+          .where({ id })
+          .whereIn('state', unfinished)
+          .update({ state: 'failed', error })) > 0
       );
     },
     /** @returns whether it was ready and nobody had approved it */

@@ -78,7 +78,13 @@ export function createCaseParts(options: CaseOptions): CaseParts {
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, { jobs, exports }) {
       const common = { db, clips, needsApproval, siteTimeZone, bus, audit, now };
-      const packages = createPackageService({ ...common, cases: store, packages: packageStore, runner, jobs });
+      const packages = createPackageService({
+        ...common,
+        cases: store,
+        packages: packageStore,
+        runner,
+        jobs,
+      });
       const cases = createCaseService({ ...common, store, packageStore, packages, exports });
       const { fingerprint, publicKey } = key;
       registerCaseRoutes(app, { cases, packages, key: { fingerprint, publicKey } });

@@ -118,13 +118,18 @@ export const NewCaseClip = Shape({
 export type NewCaseClip = Static<typeof NewCaseClip>;
 
 export const PackageQuery = Shape({
-  number: Type.Optional(Type.Integer({ minimum: 1, description: 'Left out: the newest that may be downloaded' })),
+  number: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Left out: the newest that may be downloaded' }),
+  ),
 });
 export const PackageParams = Shape({ id: Id, packageId: Id });
 export const ClipParams = Shape({ id: Id, exportId: Id });
 export const CaseHistory = Shape({ entries: Type.Array(AuditEntry, { description: 'Oldest first' }) });
 /** The key that packages are signed with. `fingerprint`: SHA-256 (hex) of the public key's SPKI bytes. */
-export const EvidenceKey = Shape({ fingerprint: Type.String(), publicKey: Type.String({ description: 'SPKI, base64' }) });
+export const EvidenceKey = Shape({
+  fingerprint: Type.String(),
+  publicKey: Type.String({ description: 'SPKI, base64' }),
+});
 export type EvidenceKey = Static<typeof EvidenceKey>;
 
 /** What a manifest says of a clip or still. Null is what nobody knows. */
@@ -156,8 +161,12 @@ export const ManifestClip = Shape({
   hidden: Type.Array(PictureRegion),
   clock: Shape({
     basis: OneOf(['server']),
-    appliedOffsetMs: Type.Number({ description: 'Added to the times of the source; own recordings need none' }),
-    cameraSkewMs: OrNull(Type.Number({ description: "Camera's clock minus the server's, when last measured" })),
+    appliedOffsetMs: Type.Number({
+      description: 'Added to the times of the source; own recordings need none',
+    }),
+    cameraSkewMs: OrNull(
+      Type.Number({ description: "Camera's clock minus the server's, when last measured" }),
+    ),
     cameraSkewCheckedAt: OrNull(Instant),
   }),
   ffmpeg: Shape({ version: OrNull(Type.String()), arguments: Type.Array(Type.String()) }),

@@ -95,7 +95,9 @@ export function createCaseStore(db: Knex) {
     /** The next free number of `year` (in the site zone), as `2026-0007`. Call inside a transaction. */
     async nextNumber(year: string, trx: Knex.Transaction): Promise<string> {
       await lockByName(trx, 'case-number');
-      const rows: { number: string }[] = await trx('cases').where('number', 'like', `${year}-%`).select('number');
+      const rows: { number: string }[] = await trx('cases')
+        .where('number', 'like', `${year}-%`)
+        .select('number');
       // Given numbers may begin alike; only those of our own form count.
       const counts = rows.map(({ number }) => Number(/^\d{4}-(\d{4,6})$/.exec(number)?.[1] ?? 0));
       const next = counts.reduce((most, count) => Math.max(most, count), 0) + 1;
@@ -135,13 +137,11 @@ export function createCaseStore(db: Knex) {
       return rows.map(toCase);
     },
     /** Changes what is given if the case still has that version. @returns whether it had */
-    async change(
-      id: string,
-      { version, ...change }: CaseChange,
-      at: number,
-      trx: Db,
-    ): Promise<boolean> {
-      const changed = Object.entries(change).map(([key, value]) => [columns[key as keyof typeof columns], value]);
+    async change(id: string, { version, ...change }: CaseChange, at: number, trx: Db): Promise<boolean> {
+      const changed = Object.entries(change).map(([key, value]) => [
+        columns[key as keyof typeof columns],
+        value,
+      ]);
       const closed = change.state === undefined ? {} : { closed_at: change.state === 'closed' ? at : null };
       const count = await trx('cases')
         .where({ id, version })
@@ -149,7 +149,10 @@ export function createCaseStore(db: Knex) {
       return count === 1;
     },
 
-    async addClip(clip: { caseId: string; exportId: string; byName: string; at: number }, trx: Db): Promise<void> {
+    async addClip(
+      clip: { caseId: string; exportId: string; byName: string; at: number },
+      trx: Db,
+    ): Promise<void> {
       await trx('case_clips').insert({
         export_id: clip.exportId,
         case_id: clip.caseId,

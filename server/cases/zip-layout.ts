@@ -129,7 +129,9 @@ function directoryEnd(directory: { count: number; start: number; sizeBytes: numb
 
 /** Time in the low, date in the high two bytes; even seconds, from 1980. */
 function dosTime(modified: string): number {
-  const [year = 1980, month = 1, day = 1, hour = 0, minute = 0, second = 0] = modified.split(/\D/).map(Number);
+  const [year = 1980, month = 1, day = 1, hour = 0, minute = 0, second = 0] = modified
+    .split(/\D/)
+    .map(Number);
   const time = (hour << 11) | (minute << 5) | (second >> 1);
   const date = ((year - 1980) << 9) | (month << 5) | day;
   return ((date << 16) | time) >>> 0;

@@ -14,7 +14,10 @@ export function readZip(
   pathOf: (entry: number) => string,
   { start, end }: { start: number; end: number },
 ): Readable {
-  return Readable.from(readPieces(layout, pathOf, start, end), { objectMode: false, highWaterMark: blockBytes });
+  return Readable.from(readPieces(layout, pathOf, start, end), {
+    objectMode: false,
+    highWaterMark: blockBytes,
+  });
 }
 
 async function* readPieces(
@@ -39,5 +42,6 @@ async function* readFilePart(path: string, from: number, to: number): AsyncGener
     left -= block.length;
     yield block;
   }
-  if (left !== 0) throw new AppError('not-found', { problem: 'a file of the package is shorter than it was' });
+  if (left !== 0)
+    throw new AppError('not-found', { problem: 'a file of the package is shorter than it was' });
 }

@@ -120,7 +120,9 @@ export function createExportService(options: {
         throw new AppError('footage.range-invalid', { problem: 'length', shortestMs });
       if (ask.toAt > now()) throw new AppError('footage.range-invalid', { problem: 'future' });
       if (hidden.length > 0 && mode !== 'transcode')
-        throw new AppError('request.invalid', { fields: [{ path: '/hidden', problem: 'needs mode transcode' }] });
+        throw new AppError('request.invalid', {
+          fields: [{ path: '/hidden', problem: 'needs mode transcode' }],
+        });
       await channels.get(channelId);
       await checkLimits(ask, mode, by);
       if (!(await hasFootage(channelId, ask))) throw new AppError('footage.none');

@@ -151,7 +151,11 @@ it('copies, transcodes and stills become a ZIP that other programs read, whole a
   });
   expect(JSON.stringify(manifest)).not.toContain(app.dataDir);
   for (const { path, sha256 } of manifest.files as { path: string; sha256: string }[])
-    expect(createHash('sha256').update(await readFile(join(unpacked, path))).digest('hex')).toBe(sha256);
+    expect(
+      createHash('sha256')
+        .update(await readFile(join(unpacked, path)))
+        .digest('hex'),
+    ).toBe(sha256);
 
   // What a package holds stays.
   const exportId = copy?.id ?? '';
@@ -199,9 +203,9 @@ it('with the two-person rule only a second person lets a package go, and no sing
   const given = (await calls.send('security', 'POST', `/${id}/handovers`, handover)).json() as Case;
   expect(given.handovers).toMatchObject([{ ...handover, packageSha256: made.sha256, packageNumber: 1 }]);
 
-  const { entries } = (
-    await calls.send('auditor', 'GET', `/${id}/history`)
-  ).json() as Static<typeof CaseHistory>;
+  const { entries } = (await calls.send('auditor', 'GET', `/${id}/history`)).json() as Static<
+    typeof CaseHistory
+  >;
   expect(entries.map((entry) => `${entry.actorName} ${entry.action} ${entry.outcome}`)).toEqual([
     'security case.created ok',
     'security export.requested ok',

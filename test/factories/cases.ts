@@ -17,8 +17,7 @@ export const policeCase: NewCase = {
 export function caseCalls(app: TestApp) {
   const send = (role: Role, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object) =>
     app.as(role, { method, url: `/api/cases${path}`, ...(payload ? { payload } : {}) });
-  const read = async (id: string, role: Role = 'admin') =>
-    (await send(role, 'GET', `/${id}`)).json() as Case;
+  const read = async (id: string, role: Role = 'admin') => (await send(role, 'GET', `/${id}`)).json() as Case;
   return {
     send,
     read,

@@ -239,7 +239,8 @@ function checkSignature(
 ): { fingerprint: string | null; isSigned: boolean } {
   const spki = signature && fromBase64(signature.publicKey);
   const bytes = signature && fromBase64(signature.signature);
-  const isKey = spki?.length === spkiHead.length + 32 && spkiHead.every((byte, index) => spki[index] === byte);
+  const isKey =
+    spki?.length === spkiHead.length + 32 && spkiHead.every((byte, index) => spki[index] === byte);
   if (!spki || !isKey || bytes?.length !== 64) return { fingerprint: null, isSigned: false };
   const isSigned = ed25519.verify(bytes, manifest, spki.subarray(spkiHead.length));
   return { fingerprint: bytesToHex(sha256(spki)), isSigned };
