@@ -18,6 +18,7 @@ import { registerUserRoutes } from './auth/user-routes.ts';
 import { createUserService } from './auth/user-service.ts';
 import { createUserStore } from './auth/user-store.ts';
 import type { Now } from './clock.ts';
+import { createCaseParts, packageJobKind } from './cases/parts.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
@@ -43,6 +44,7 @@ import { createLiveService } from './live/service.ts';
 import type { Logger } from './log.ts';
 import { systemClock } from '#media/clock.ts';
 import { createLiveHub } from '#media/hls/live.ts';
+import { printPdf } from '#media/process/print-pdf.ts';
 import { readToolVersions } from '#media/process/tools.ts';
 import { checkWorker, workerBinPath } from '#media/sfu/worker.ts';
 import { registerSettingsRoutes } from './settings/routes.ts';
@@ -66,6 +68,7 @@ export interface Overrides {
   /** Told of every route as it is added, so that a test can look at them all. */
   readonly onRoute?: (route: RouteOptions) => void;
   readonly channels?: ChannelSource;
+  readonly printPdf?: (html: string) => Promise<Buffer>;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -199,9 +202,28 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     audit,
     settings,
     channels,
+    exportGuard: {
+      mayDownload: (id) => cases.guard.mayDownload(id),
+      mayDelete: (id) => cases.guard.mayDelete(id),
+    },
     metrics,
     now,
     log: log.child({ component: 'footage' }),
+  });
+  const cases = createCaseParts({
+    db,
+    bus,
+    audit,
+    settings,
+    clips: footage.clips,
+    findCamera: (channelId) => devices.register.findChannel(channelId)?.device,
+    printPdf: overrides.printPdf ?? printPdf,
+    keysDir: config.keysDir,
+    exportsDir: config.exportsDir,
+    siteTimeZone: config.siteTimeZone,
+    software: `weian ${version}`,
+    now,
+    log: log.child({ component: 'cases' }),
   });
 
   const watched = () =>
@@ -247,15 +269,18 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
 
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [footage.handlers],
-    kinds: [exportJobKind],
-    onEnd: footage.onJobEnd,
+    handlers: [footage.handlers, cases.handlers],
+    kinds: [exportJobKind, packageJobKind],
+    async onEnd(end) {
+      await footage.onJobEnd(end);
+      await cases.onJobEnd(end);
+    },
     now,
     log: log.child({ component: 'jobs' }),
   });
   closers.push(() => jobs.close());
   closers.push(() => footage.close());
-  footage.registerRoutes(http, jobs);
+  cases.registerRoutes(http, { jobs, exports: footage.registerRoutes(http, jobs) });
   const live = createLiveService({
     makeHub: (getTarget) =>
       createLiveHub({
@@ -293,6 +318,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     oneTimePassword,
     async start() {
       await footage.start(jobs);
+      await cases.start(jobs);
       await jobs.start();
       devices.start();
       health.start();

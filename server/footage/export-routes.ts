@@ -71,7 +71,7 @@ export function registerExportRoutes(
       const { path, fileName, sha256 } = await exports.download(params.id, query.part ?? 1, byOf(request));
       return sendRangedFile(request, reply, {
         path,
-        contentType: 'video/mp4',
+        contentType: fileName.endsWith('.png') ? 'image/png' : 'video/mp4',
         tag: sha256,
         cacheControl: 'private, no-cache',
         disposition: attachmentHeader(fileName),
