@@ -18,13 +18,17 @@ import { createExportStore } from './export-store.ts';
 import { createFootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
+import { registerKeepingRoutes } from './keeping-routes.ts';
+import { createKeepingService } from './keeping-service.ts';
 import { createOpenFootage } from './open-footage.ts';
 import { registerPlaybackRoutes } from './playback-routes.ts';
 import { createPlaybackService } from './playback.ts';
 import { createRecordingService, type RecordingService } from './recording-service.ts';
 import { createRetentionRunner } from './retention-runner.ts';
+import { createRetentionStore } from './retention-store.ts';
 import { registerFootageRoutes } from './routes.ts';
-import { createRunStore, createSegmentStore } from './segment-store.ts';
+import { createRunStore } from './run-store.ts';
+import { createSegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
@@ -60,6 +64,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   const segments = createSegmentStore(db);
   const runs = createRunStore(db);
   const holds = createHoldStore(db);
+  const classes = createRetentionStore(db);
   const exportStore = createExportStore(db);
   const indexer = createIndexer({ recordingsDir, segments, runs, log });
   const recording = createRecordingService({
@@ -74,9 +79,11 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   });
   const open = createOpenFootage({ recorderOf: recording.recorderOf, log });
   const retention = createRetentionRunner({
+    db,
     recordingsDir,
     segments,
     holds,
+    classes,
     exports: exportStore,
     settings,
     openBytes: recording.openBytes,
@@ -95,6 +102,18 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     channels,
     audit,
     siteTimeZone,
+    now,
+  });
+  const keeping = createKeepingService({
+    db,
+    classes,
+    holds,
+    segments,
+    retention,
+    footage,
+    siteTimeZone,
+    bus,
+    audit,
     now,
   });
   const files = createFootageFiles({ segments, open, settled: indexer.settled, recordingsDir });
@@ -131,6 +150,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
         now,
       });
       registerFootageRoutes(app, { footage, retention });
+      registerKeepingRoutes(app, { keeping });
       registerPlaybackRoutes(app, { playback });
       registerExportRoutes(app, { exports, audit });
     },

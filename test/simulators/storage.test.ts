@@ -65,7 +65,7 @@ describe('a disk that fills up while cameras record', () => {
     await app.start();
   });
   const setLimits = async (limits: { minFreeBytes: number; maxBytes: number | null }) => {
-    const payload = { storage: { retentionDays: 30, warnDaysLeft: 2, ...limits } };
+    const payload = { storage: { warnDaysLeft: 2, ...limits } };
     const answer = await app.as('admin', { method: 'PATCH', url: '/api/settings', payload });
     expect(answer.statusCode).toBe(200);
   };
