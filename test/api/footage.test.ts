@@ -111,7 +111,7 @@ describe('holds and retention', () => {
       method: 'PATCH',
       url: '/api/settings',
       payload: {
-        storage: { minFreeBytes: 0, maxBytes: null, warnDaysLeft: 2, ...change },
+        storage: { minFreeBytes: 100_000_000, maxBytes: null, warnDaysLeft: 2, ...change },
       },
     });
 
