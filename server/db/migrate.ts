@@ -3,6 +3,7 @@ import { dialectOf, lockByName, type Db, type Dialect } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
 import * as footage from './migrations/0002-footage.ts';
 import * as keeping from './migrations/0005-keeping.ts';
+import * as backups from './migrations/0006-backups.ts';
 
 /** One forward step. Never edited once released: a change is a new step. */
 export interface Migration {
@@ -15,6 +16,7 @@ export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
   { name: '0002-footage', up: footage.up },
   { name: '0005-keeping', up: keeping.up },
+  { name: '0006-backups', up: backups.up },
 ];
 
 /** The database was written by a newer program than this one; starting could damage it. */

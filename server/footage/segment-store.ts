@@ -160,7 +160,8 @@ export function createSegmentStore(db: Knex) {
       if (ranges.length === 0) return [];
       const rows: { n: number }[] = await db
         .with(
-          'ranges (n, from_at, to_at)',
+          'ranges',
+          ['n', 'from_at', 'to_at'],
           db.raw(
             `VALUES ${ranges.map(() => '(CAST(? AS INTEGER), CAST(? AS BIGINT), CAST(? AS BIGINT))').join(', ')}`,
             ranges.flatMap((range, index) => [index, range.fromAt, range.toAt]),
@@ -297,15 +298,16 @@ export function createSegmentStore(db: Knex) {
       isKept?: Knex.Raw,
     ): Promise<Segment[]> {
       const gone = await inTransaction(db, async (trx) => {
-        const ids = new Set<string>();
+        const left = new Set<string>();
         for (let from = 0; from < segments.length; from += 500) {
           const page = segments.slice(from, from + 500).map((segment) => segment.id);
-          const query = trx('segments').whereIn('id', page).delete().returning('id');
+          const query = trx('segments').whereIn('id', page).delete();
           if (isKept) query.andWhereRaw('NOT (?)', [isKept]);
-          const rows: { id: string }[] = await query;
-          for (const row of rows) ids.add(row.id);
+          if ((await query) === page.length) continue;
+          const rows: { id: string }[] = await trx('segments').whereIn('id', page).select('id');
+          for (const row of rows) left.add(row.id);
         }
-        const removed = segments.filter((segment) => ids.has(segment.id));
+        const removed = segments.filter((segment) => !left.has(segment.id));
         const byChannel = Map.groupBy(removed, (segment) => segment.channelId);
         for (const [channelId, rows] of byChannel) {
           const spans = rows.map((row) => ({ fromAt: row.startAt, toAt: row.endAt }));

@@ -17,7 +17,8 @@ export const StorageSettings = Shape({
   minFreeBytes: Type.Integer({
     minimum: 100_000_000,
     default: 2_000_000_000,
-    description: 'Kept free on the recordings disk; recorders need 32 MB to begin, or a disk once full would never record again',
+    description:
+      'Kept free on the recordings disk; recorders need 32 MB to begin, or a disk once full would never record again',
   }),
   maxBytes: OrNull(Type.Integer({ minimum: 1_000_000, description: 'Upper limit for all recordings' })),
   warnDaysLeft: Type.Number({ minimum: 0, default: 2, description: 'Warn when fewer days of room are left' }),
