@@ -17,6 +17,8 @@ import { createSessions } from './auth/sessions.ts';
 import { registerUserRoutes } from './auth/user-routes.ts';
 import { createUserService } from './auth/user-service.ts';
 import { createUserStore } from './auth/user-store.ts';
+import { backupJobKind } from './backups/runner.ts';
+import { createBackupParts } from './backups/parts.ts';
 import type { Now } from './clock.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -245,17 +247,32 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   closers.push(() => health.close());
   registerHealthRoutes(http, { health });
 
+  const backups = createBackupParts({
+    db,
+    own: footage.own,
+    secrets: secretBox,
+    siteTimeZone: config.siteTimeZone,
+    bus,
+    audit,
+    now,
+    log: log.child({ component: 'backups' }),
+  });
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [footage.handlers],
-    kinds: [exportJobKind],
-    onEnd: footage.onJobEnd,
+    handlers: [footage.handlers, backups.handlers],
+    kinds: [exportJobKind, backupJobKind],
+    async onEnd(end) {
+      await footage.onJobEnd(end);
+      await backups.onJobEnd(end);
+    },
     now,
     log: log.child({ component: 'jobs' }),
   });
   closers.push(() => jobs.close());
   closers.push(() => footage.close());
   footage.registerRoutes(http, jobs);
+  backups.registerRoutes(http, jobs);
+  closers.push(() => backups.close());
   const live = createLiveService({
     makeHub: (getTarget) =>
       createLiveHub({
@@ -293,6 +310,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     oneTimePassword,
     async start() {
       await footage.start(jobs);
+      await backups.start(jobs);
       await jobs.start();
       devices.start();
       health.start();

@@ -128,6 +128,11 @@ export const errorRegistry = {
     zh: '导出失败，请查看原因后重试。',
     en: 'The export failed; see the reason and try again.',
   },
+  'backup.target': {
+    status: 422,
+    zh: '备份位置不可用：请检查目录是否已挂载、可写，且未被其他备份位置使用。',
+    en: 'The backup target cannot be used: check that the folder is mounted, writable and not used by another target.',
+  },
   'plan.bad-file': {
     status: 422,
     zh: '平面图文件无法识别，请使用 PNG、JPEG 或 SVG。',

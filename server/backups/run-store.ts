@@ -168,10 +168,6 @@ export function createBackupRunStore(db: Knex) {
         });
       });
     },
-    /** What failed is tried afresh by the next pass. */
-    async clearFailures(id: string): Promise<void> {
-      await open(id).update({ files_failed: 0, failures_json: '[]' });
-    },
     /** The job that goes on with it; `problem` says what is waited for. @returns whether the run is still wanted */
     async setNext(
       id: string,
@@ -179,7 +175,7 @@ export function createBackupRunStore(db: Knex) {
       trx: Db,
     ): Promise<boolean> {
       const changed = await open(id, trx).update({
-        state: next.problem === null ? 'running' : 'waiting',
+        ...(next.problem === null ? {} : { state: 'waiting' }),
         job_id: next.jobId,
         problem: next.problem,
         next_try_at: next.nextTryAt,

@@ -22,6 +22,7 @@ import { registerKeepingRoutes } from './keeping-routes.ts';
 import { createKeepingService } from './keeping-service.ts';
 import { createOpenFootage } from './open-footage.ts';
 import { registerPlaybackRoutes } from './playback-routes.ts';
+import { createOwnFootageService, type OwnFootageService } from './own-footage-service.ts';
 import { createPlaybackService } from './playback.ts';
 import { createRecordingService, type RecordingService } from './recording-service.ts';
 import { createRetentionRunner } from './retention-runner.ts';
@@ -47,6 +48,7 @@ export interface FootageOptions {
 /** Recording, search, playback, exports, holds and retention, wired together. */
 export interface FootageParts {
   readonly recording: RecordingService;
+  readonly own: OwnFootageService;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
@@ -134,6 +136,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
 
   return {
     recording,
+    own: createOwnFootageService({ recordingsDir, segments, runs, holds, now }),
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
