@@ -8,7 +8,8 @@ import { readInit } from '#media/hls/fmp4.ts';
 import { segmentSetup } from '#media/recorder/close-segment.ts';
 import { recoverSegments } from '#media/recorder/recover.ts';
 import { parseSegmentName } from '#media/recorder/segment-names.ts';
-import type { RunStore, Segment, SegmentStore } from './segment-store.ts';
+import type { RunStore } from './run-store.ts';
+import type { Segment, SegmentStore } from './segment-store.ts';
 
 /** What start-up put right. Counts of files. */
 export interface StartUpReport {

@@ -25,7 +25,7 @@ beforeAll(async () => {
     devices,
     env: { RECORDINGS_DIR: join(disk, 'recordings'), SEGMENT_SECONDS: '4' },
   });
-  const storage = { retentionDays: 30, warnDaysLeft: 2, minFreeBytes: 100_000_000, maxBytes: null };
+  const storage = { warnDaysLeft: 2, minFreeBytes: 100_000_000, maxBytes: null };
   await product.admin.send('PATCH', '/api/settings', { storage });
   channels = await product.registerAll();
   startedAt = Date.now();
@@ -59,7 +59,7 @@ describe('a disk that is too small', () => {
   it('is told of on every page before anything is lost', async () => {
     await page.getByText('录像存储空间即将用尽').waitFor({ timeout: 60_000 });
     for (const { gaps } of await timelines())
-      expect(gaps.filter(({ cause }) => cause === 'deleted-by-retention')).toEqual([]);
+      expect(gaps.filter(({ cause }) => cause === 'deleted-before-minimum')).toEqual([]);
     expect(await countIn('recording')).toBe(devices.length);
     await product.shoot(page, 'storage-warning');
   });
@@ -74,7 +74,7 @@ describe('a disk that is too small', () => {
     const after = await until(async () => {
       const found = await timelines();
       const isShorter = ({ gaps }: ChannelTimeline) =>
-        gaps.some(({ cause }) => cause === 'deleted-by-retention');
+        gaps.some(({ cause }) => cause === 'deleted-before-minimum');
       return found.every(isShorter) ? found : undefined;
     }, 90_000);
     const kept = after.find(({ channelId }) => channelId === first.id);

@@ -65,7 +65,7 @@ describe('a disk that fills up while cameras record', () => {
     await app.start();
   });
   const setLimits = async (limits: { minFreeBytes: number; maxBytes: number | null }) => {
-    const payload = { storage: { retentionDays: 30, warnDaysLeft: 2, ...limits } };
+    const payload = { storage: { warnDaysLeft: 2, ...limits } };
     const answer = await app.as('admin', { method: 'PATCH', url: '/api/settings', payload });
     expect(answer.statusCode).toBe(200);
   };
@@ -115,7 +115,7 @@ describe('a disk that fills up while cameras record', () => {
       'the deletion of half a minute of old footage',
     );
     expect(gaps).toHaveLength(1);
-    expect(gaps[0]).toMatchObject({ fromAt: iso(oldAt + 10_000), cause: 'deleted-by-retention' });
+    expect(gaps[0]).toMatchObject({ fromAt: iso(oldAt + 10_000), cause: 'deleted-before-minimum' });
 
     const now = await timeline('now', Date.parse(recordingSince), Date.now());
     expect(now.gaps).toEqual([]);
