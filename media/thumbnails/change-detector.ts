@@ -125,7 +125,8 @@ function areaThreshold(calm: readonly number[]): number {
   if (calm.length < 5) return 0.01;
   const sorted = calm.toSorted((a, b) => a - b);
   const median = sorted[sorted.length >> 1] ?? 0;
-  const spread = calm.map((share) => Math.abs(share - median)).toSorted((a, b) => a - b)[calm.length >> 1] ?? 0;
+  const spread =
+    calm.map((share) => Math.abs(share - median)).toSorted((a, b) => a - b)[calm.length >> 1] ?? 0;
   return Math.max(0.006, median + 6 * spread);
 }
 

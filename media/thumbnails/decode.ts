@@ -25,11 +25,12 @@ const PICTURE_LIMIT_BYTES = 40_000_000;
 export async function keyPictureJpeg(place: KeyPlace, width: number, options: Options): Promise<Buffer> {
   const input = await readKeyPicture(place);
   const scale = `scale='min(${Math.round(width)},iw)':-2:flags=area`;
-  const { output, end } = await decode(input, rawFormat(place), [
-    ...words('-frames:v 1 -vf'),
-    scale,
-    ...words('-q:v 5 -f mjpeg'),
-  ], options);
+  const { output, end } = await decode(
+    input,
+    rawFormat(place),
+    [...words('-frames:v 1 -vf'), scale, ...words('-q:v 5 -f mjpeg')],
+    options,
+  );
   if (output.length < 4 || output.readUInt16BE(0) !== 0xffd8)
     throw errorFromStderr(end.stderr, { code: 'bad-output', message: 'the key frame does not decode' });
   return output;
@@ -62,7 +63,7 @@ export async function greyPictures(
   }
   const format = rawFormat(first);
   const pictureBytes = size.width * size.height;
-  const found = new Array<Uint8Array | undefined>(places.length).fill(undefined);
+  const found = Array.from({ length: places.length }, (): Uint8Array | undefined => undefined);
   const pending = [inputs.flatMap((data, index) => (data ? [{ data, index }] : []))];
   for (let batch = pending.pop(); batch; batch = pending.pop()) {
     if (batch.length === 0) continue;

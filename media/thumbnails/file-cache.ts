@@ -35,7 +35,8 @@ export async function openFileCache(options: {
   for (const name of await readdir(dir, { recursive: true })) {
     const facts = await stat(join(dir, name));
     if (!facts.isFile()) continue;
-    if (KEY.test(name) && !name.endsWith('.new')) left.push({ key: name, size: facts.size, usedAt: facts.mtimeMs });
+    if (KEY.test(name) && !name.endsWith('.new'))
+      left.push({ key: name, size: facts.size, usedAt: facts.mtimeMs });
     else await rm(join(dir, name));
   }
   for (const { key, size } of left.toSorted((a, b) => a.usedAt - b.usedAt)) {

@@ -15,7 +15,7 @@ import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
 import { createExportService } from './export-service.ts';
 import { createExportStore } from './export-store.ts';
-import { createFootageFiles } from './footage-files.ts';
+import { createFootageFiles, type FootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
 import { createOpenFootage } from './open-footage.ts';
@@ -24,7 +24,7 @@ import { createPlaybackService } from './playback.ts';
 import { createRecordingService, type RecordingService } from './recording-service.ts';
 import { createRetentionRunner } from './retention-runner.ts';
 import { registerFootageRoutes } from './routes.ts';
-import { createRunStore, createSegmentStore } from './segment-store.ts';
+import { createRunStore, createSegmentStore, type SegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
@@ -43,6 +43,8 @@ export interface FootageOptions {
 /** Recording, search, playback, exports, holds and retention, wired together. */
 export interface FootageParts {
   readonly recording: RecordingService;
+  /** Recorded files and stretches, for whoever looks into them. */
+  readonly footage: Pick<FootageFiles, 'list'> & Pick<SegmentStore, 'listSpans'>;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
@@ -115,6 +117,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
 
   return {
     recording,
+    footage: { list: files.list, listSpans: segments.listSpans },
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
