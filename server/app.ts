@@ -32,6 +32,7 @@ import { registerEventRoutes } from './events/routes.ts';
 import type { ChannelSource } from './footage/types.ts';
 import { exportJobKind } from './footage/export-runner.ts';
 import { createFootageParts } from './footage/parts.ts';
+import { createFindingParts } from './finding/parts.ts';
 import { createLook } from './health/look.ts';
 import { registerHealthRoutes } from './health/routes.ts';
 import { createHealthService } from './health/service.ts';
@@ -296,6 +297,20 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   cases.registerRoutes(http, { jobs, exports: footage.registerRoutes(http, jobs) });
   backups.registerRoutes(http, jobs);
   closers.push(() => backups.close());
+  const finding = await createFindingParts({
+    db,
+    cacheDir: config.cacheDir,
+    footage: footage.footage,
+    channels,
+    devices: { list: devices.cameras.listEventDevices, open: devices.cameras.listenTo },
+    others: { listFaults: health.listFaultsTouching, listTickets: tickets.listOpenedIn },
+    bus,
+    audit,
+    now,
+    log: log.child({ component: 'finding' }),
+  });
+  closers.push(() => finding.close());
+  finding.registerRoutes(http);
   const live = createLiveService({
     makeHub: (getTarget) =>
       createLiveHub({
@@ -338,6 +353,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
       await jobs.start();
       devices.start();
       health.start();
+      finding.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

@@ -5,6 +5,7 @@ import * as footage from './migrations/0002-footage.ts';
 import * as cases from './migrations/0004-cases.ts';
 import * as keeping from './migrations/0005-keeping.ts';
 import * as backups from './migrations/0006-backups.ts';
+import * as finding from './migrations/0007-finding.ts';
 import * as deviceNotes from './migrations/0008-device-notes.ts';
 
 /** One forward step. Never edited once released: a change is a new step. */
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   { name: '0004-cases', up: cases.up },
   { name: '0005-keeping', up: keeping.up },
   { name: '0006-backups', up: backups.up },
+  { name: '0007-finding', up: finding.up },
   { name: '0008-device-notes', up: deviceNotes.up },
 ];
 

@@ -17,7 +17,7 @@ import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
 import { createExportService, type ExportService } from './export-service.ts';
 import { createExportStore } from './export-store.ts';
-import { createFootageFiles } from './footage-files.ts';
+import { createFootageFiles, type FootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
 import { registerKeepingRoutes } from './keeping-routes.ts';
@@ -31,7 +31,7 @@ import { createRetentionRunner } from './retention-runner.ts';
 import { createRetentionStore } from './retention-store.ts';
 import { registerFootageRoutes } from './routes.ts';
 import { createRunStore } from './run-store.ts';
-import { createSegmentStore } from './segment-store.ts';
+import { createSegmentStore, type SegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
@@ -53,6 +53,8 @@ export interface FootageParts {
   readonly recording: RecordingService;
   readonly clips: ClipSource;
   readonly own: OwnFootageService;
+  /** Recorded files and stretches, for whoever looks into them. */
+  readonly footage: Pick<FootageFiles, 'list'> & Pick<SegmentStore, 'listSpans'>;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
@@ -152,6 +154,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     recording,
     clips,
     own: createOwnFootageService({ recordingsDir, segments, runs, holds, now }),
+    footage: { list: files.list, listSpans: segments.listSpans },
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
