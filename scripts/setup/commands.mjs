@@ -37,7 +37,10 @@ const commands = {
   setup: () => ({ steps: everythingForTests, program: [] }),
   demo: () => ({ steps: everything('runtime', 'simulators', 'browser'), program: ['scripts/demo.ts'] }),
   start: () => ({ steps: everything('runtime', 'browser'), program: ['server/main.ts'] }),
-  bench: () => ({ steps: everything('runtime', 'simulators', 'browser', 'postgres', 'tests'), program: ['scripts/bench.ts'] }),
+  bench: () => ({
+    steps: everything('runtime', 'simulators', 'browser', 'postgres', 'tests'),
+    program: ['scripts/bench.ts'],
+  }),
   test: testCommand,
   // The web build also generates the texts that the console's types come from.
   check: () => ({ steps: [...packageSteps, webStep], program: ['scripts/check.ts'] }),
@@ -45,6 +48,7 @@ const commands = {
     steps: packageSteps,
     program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
   }),
+  'footage-check': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/footage-check.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 
