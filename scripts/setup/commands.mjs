@@ -50,6 +50,7 @@ const commands = {
   }),
   'reset-password': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/reset-password.ts'] }),
   verify: () => ({ steps: packageSteps, program: ['scripts/verify.ts'] }),
+  'footage-check': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/footage-check.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 

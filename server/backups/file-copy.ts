@@ -9,7 +9,7 @@ import { BackupError, type BackupTarget } from './types.ts';
 /** One step with one file may take so long: half a minute, and what a very slow line needs. */
 const stepMs = 30_000;
 const slowestBytesPerMs = 100;
-const deadlineOf = (sizeBytes: number) => stepMs + sizeBytes / slowestBytesPerMs;
+const deadlineOf = (sizeBytes: number) => Math.ceil(stepMs + sizeBytes / slowestBytesPerMs);
 
 /** Ends the name of a file that is being brought back. */
 export const restoreSuffix = '.restore';
@@ -122,7 +122,7 @@ async function within<T>(
     stopped.reject(
       signal.aborted
         ? (signal.reason as Error)
-        : new BackupError('slow', `no end within ${Math.round(deadlineOf(sizeBytes))} ms`),
+        : new BackupError('slow', `no end within ${deadlineOf(sizeBytes)} ms`),
     );
   limited.addEventListener('abort', stop, { once: true });
   try {

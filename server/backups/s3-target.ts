@@ -11,6 +11,8 @@ import type { S3Config } from './schema.ts';
 import { BackupError, type BackupTarget, type TargetProblem } from './types.ts';
 
 const connectTimeoutMs = 5_000;
+/** The SDK would write on the console that a stream cannot be sent twice; every failure is thrown as well. */
+const quiet = () => undefined;
 /** Without a byte moving. */
 const silenceTimeoutMs = 30_000;
 
@@ -28,6 +30,7 @@ export function createS3Target(config: S3Config, secretAccessKey: string): Backu
     maxAttempts: 2,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
     requestHandler: { connectionTimeout: connectTimeoutMs, socketTimeout: silenceTimeoutMs },
   });
   const Bucket = config.bucket;
@@ -82,7 +85,9 @@ export function createS3Target(config: S3Config, secretAccessKey: string): Backu
   };
 }
 
-const problemByName: Readonly<Record<string, TargetProblem>> = {
+const problemByName: Readonly<Record<string, TargetProblem | 'bad-copy'>> = {
+  BadDigest: 'bad-copy',
+  XAmzContentSHA256Mismatch: 'bad-copy',
   NoSuchBucket: 'no-bucket',
   AccessDenied: 'refused',
   InvalidAccessKeyId: 'refused',
