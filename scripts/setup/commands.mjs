@@ -28,7 +28,7 @@ function everything(...groups) {
   return [debianStep(groups), ...packageSteps, sqliteStep, ...workerSteps, webStep];
 }
 
-const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres');
+const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'archives');
 
 const prettier = ['node_modules/prettier/bin/prettier.cjs', '--config', 'scripts/config/prettier.json'];
 
@@ -37,7 +37,7 @@ const commands = {
   setup: () => ({ steps: everythingForTests, program: [] }),
   demo: () => ({ steps: everything('runtime', 'simulators'), program: ['scripts/demo.ts'] }),
   start: () => ({ steps: everything('runtime'), program: ['server/main.ts'] }),
-  bench: () => ({ steps: everything('runtime', 'simulators'), program: ['scripts/bench.ts'] }),
+  bench: () => ({ steps: everything('runtime', 'simulators', 'archives'), program: ['scripts/bench.ts'] }),
   test: testCommand,
   // The web build also generates the texts that the console's types come from.
   check: () => ({ steps: [...packageSteps, webStep], program: ['scripts/check.ts'] }),
@@ -74,7 +74,7 @@ function testCommand(args) {
   /** @type {Record<string, Step[]>} */
   const needs = {
     unit: [debianStep(['runtime']), ...packageSteps, sqliteStep],
-    api: [debianStep(['runtime', 'postgres']), ...packageSteps, sqliteStep],
+    api: [debianStep(['runtime', 'postgres', 'archives']), ...packageSteps, sqliteStep],
     simulators: [debianStep(['runtime', 'simulators']), ...packageSteps, sqliteStep, ...workerSteps],
   };
   const [only] = projects;

@@ -40,6 +40,8 @@ export const packageGroups = {
   ],
   /** Drives the console in the browser tests. */
   browser: ['chromium'],
+  /** Other programs' opinion of the ZIPs that are made here. */
+  archives: ['unzip', 'zip'],
   /** The store tests run on both databases (test/factories/postgres.ts starts a throw-away server). */
   postgres: ['postgresql'],
 };
