@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -266,7 +266,7 @@ export function createPackageRunner(options: {
         if (job?.state === 'queued' || job?.state === 'running') continue;
         await fail(entry.id, job?.error ?? 'The job of this package is gone.');
       }
-      await mkdir(packagesDir, { recursive: true, mode: 0o750 });
+      if (!existsSync(packagesDir)) return; // made with the first package
       const owned = await packages.listIds();
       for (const name of await readdir(packagesDir)) {
         if (owned.has(name)) continue;

@@ -5,11 +5,12 @@ import { can } from '#api/auth/permissions.ts';
 import { AppError } from '#api/errors.ts';
 import { principalOf } from '#api/http/guard.ts';
 import { sendRangedFile } from '#api/http/ranged-file.ts';
+import { fromWire } from '#api/clock.ts';
 import { IdParams, Ok } from '#api/http/schema.ts';
 import { attachmentHeader } from './clip-name.ts';
 import type { ExportService } from './export-service.ts';
 import { byOf, spanOf } from './routes.ts';
-import { Export, ExportFileQuery, ExportList, ExportRequest } from './schema.ts';
+import { Export, ExportFileQuery, ExportList, ExportRequest, PreviewQuery } from './schema.ts';
 import { toWireExport } from './wire.ts';
 
 /** Exports: ask, follow, download (ranged), cancel or delete. */
@@ -44,6 +45,21 @@ export function registerExportRoutes(
     async (request, reply) => {
       const entry = await exports.request({ ...request.body, ...spanOf(request.body) }, byOf(request));
       return reply.status(201).send(toWireExport(entry));
+    },
+  );
+  typed.get(
+    '/api/exports/preview',
+    {
+      // Each decodes a group of pictures.
+      config: { permission: 'footage.export', rateLimit: { max: 60, timeWindow: 60_000 } },
+      schema: { querystring: PreviewQuery },
+    },
+    async (request, reply) => {
+      const { channelId, at } = request.query;
+      const picture = await exports.preview(channelId, fromWire(at), byOf(request));
+      return reply
+        .headers({ 'content-type': 'image/png', 'cache-control': 'private, no-store' })
+        .send(picture);
     },
   );
   typed.get(

@@ -1,14 +1,16 @@
-import { readdir, unlink } from 'node:fs/promises';
+import { readdir, readFile, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Knex } from 'knex';
 import type { AuditTrail } from '#api/auth/audit-trail.ts';
 import type { Now } from '#api/clock.ts';
+import { newId } from '#api/db/ids.ts';
 import { AppError } from '#api/errors.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { JobContext, JobEnd, JobHandlers } from '#api/jobs/service.ts';
 import type { Job } from '#api/jobs/store.ts';
 import type { Logger } from '#api/log.ts';
 import type { FootageSegment } from '#media/hls/footage.ts';
+import { isMediaError } from '#media/errors.ts';
 import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
 import { takeStill } from '#media/export/still.ts';
 import { transcodeClip } from '#media/export/transcode-clip.ts';
@@ -29,6 +31,8 @@ export interface ExportJob {
 
 export interface ExportRunner {
   readonly handlers: JobHandlers;
+  /** The picture in view at an instant (epoch ms), as PNG. @throws AppError footage.none */
+  takePreview(channelId: string, at: number): Promise<Buffer>;
   /** Sets the export's row once its job is over for good. Ignores other kinds. Safe to repeat. */
   onJobEnd(end: JobEnd): Promise<void>;
   /**
@@ -150,6 +154,19 @@ export function createExportRunner(options: {
 
   return {
     handlers: { [exportJobKind]: run },
+    async takePreview(channelId, at) {
+      const segments = await options.files.list(channelId, { fromAt: at, toAt: at + 1 });
+      const out = join(exportsDir, `preview-${newId()}.png`);
+      try {
+        await takeStill({ segments, at: wallMs(at), out, log });
+        return await readFile(out);
+      } catch (error) {
+        if (isMediaError(error, 'no-media')) throw new AppError('footage.none', undefined, { cause: error });
+        throw error;
+      } finally {
+        await unlinkIfThere(out);
+      }
+    },
     async onJobEnd({ job, state, error }) {
       if (job.kind !== exportJobKind) return;
       const { exportId } = job.payload as ExportJob;

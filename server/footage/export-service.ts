@@ -59,6 +59,8 @@ export function createExportService(options: {
   audit: AuditTrail;
   settings: SettingsService;
   guard: ExportGuard;
+  /** Decodes one picture. @throws AppError footage.none */
+  takePreview: (channelId: string, at: number) => Promise<Buffer>;
   siteTimeZone: string;
   now: Now;
 }) {
@@ -156,6 +158,25 @@ export function createExportService(options: {
       });
       bus.emit({ name: 'export.changed', exportId: id, state: 'queued', progress: null });
       return getFor(id, actor);
+    },
+
+    /**
+     * The picture in view at an instant, as PNG. It is noted as viewed. @throws AppError not-found, footage.none, footage.range-invalid
+     */
+    async preview(channelId: string, at: number, { actor, request }: By): Promise<Buffer> {
+      const range = { fromAt: at, toAt: at + 1 };
+      if (range.toAt > now()) throw new AppError('footage.range-invalid', { problem: 'future' });
+      await channels.get(channelId);
+      if (!(await hasFootage(channelId, range))) throw new AppError('footage.none');
+      await audit.record({
+        action: 'footage.viewed',
+        actor,
+        subjectType: 'channel',
+        subjectId: channelId,
+        detail: spanDetail(range),
+        request,
+      });
+      return options.takePreview(channelId, at);
     },
 
     /**

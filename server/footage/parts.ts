@@ -170,6 +170,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
         audit,
         settings,
         guard: options.exportGuard,
+        takePreview: runner.takePreview,
         siteTimeZone,
         now,
       });

@@ -99,6 +99,8 @@ export const ExportResult = Shape({
     },
   ),
 });
+/** A look at one picture before it is asked for, as for marking what is to be hidden. */
+export const PreviewQuery = Shape({ channelId: Id, at: Instant });
 export const ExportFileQuery = Shape({ part: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })) });
 export type ExportResult = Static<typeof ExportResult>;
 export const ExportState = OneOf(['queued', 'running', 'ready', 'failed', 'cancelled']);
