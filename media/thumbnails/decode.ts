@@ -1,6 +1,7 @@
 import { Readable, Writable } from 'node:stream';
 import { MediaError } from '../errors.ts';
-import { readAt } from '../hls/fmp4.ts';
+import { fragmentRange } from '../hls/footage.ts';
+import { readAt, type Fragment } from '../hls/fmp4.ts';
 import { visitSamples, readTrackFragments } from '../hls/track-fragments.ts';
 import { readBoxes } from '../hls/boxes.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +18,7 @@ interface Options {
 
 const DEADLINE_MS = 20_000;
 const PICTURE_LIMIT_BYTES = 40_000_000;
+const GROUP_LIMIT_BYTES = 64_000_000;
 
 /**
  * One key frame as JPEG, at most `width` wide (never enlarged).
@@ -100,11 +102,14 @@ export interface FullPicture {
  * @throws MediaError `bad-output`, `rejected`, `timeout`, `cancelled`, `tool-missing`
  */
 export async function fullPicture(place: KeyPlace, at: WallMs, options: Options): Promise<FullPicture> {
-  const { file, fragment } = place;
+  const { file } = place;
+  const last = lastFragmentOfGroup(place, at);
+  const sizeBytes = last.offset + last.sizeBytes - place.fragment.offset;
+  if (sizeBytes > GROUP_LIMIT_BYTES) throw new MediaError('too-large', 'the group of pictures is too large');
   const handle = await openFootage(file.segment.file);
   let media: Buffer;
   try {
-    media = await readAt(handle, fragment.offset, fragment.sizeBytes);
+    media = await readAt(handle, place.fragment.offset, sizeBytes);
   } finally {
     await handle.close();
   }
@@ -123,15 +128,24 @@ export async function fullPicture(place: KeyPlace, at: WallMs, options: Options)
   return { png: output, at: Math.round(place.at + (times[index] ?? firstMs) - firstMs) as WallMs };
 }
 
-/** When each video picture of a fragment is shown, ascending, ms on the run's time line. */
+/** A long group of pictures lies in several fragments; the one that holds `at`, or the group's last. */
+function lastFragmentOfGroup({ file, fragment }: KeyPlace, at: WallMs): Fragment {
+  const from = file.fragments.indexOf(fragment);
+  const next = file.fragments.findIndex((each, index) => index > from && each.isKey);
+  const group = file.fragments.slice(from, next === -1 ? undefined : next);
+  return group.findLast((each) => fragmentRange(file, each).fromAt <= at) ?? fragment;
+}
+
+/** When each video picture of a group is shown, ascending, ms on the run's time line. */
 function presentationTimes(media: Buffer, track: { id: number; timescale: number }): number[] {
-  const moof = readBoxes(media).find((box) => box.type === 'moof');
-  const part = moof && readTrackFragments(media, moof).find((each) => each.trackId === track.id);
-  if (!part) throw new MediaError('bad-output', 'a fragment without video');
   const times: number[] = [];
-  visitSamples(media, part, (sample) =>
-    times.push(((sample.decodeTicks + sample.shiftTicks) * 1000) / track.timescale),
-  );
+  for (const moof of readBoxes(media).filter((box) => box.type === 'moof')) {
+    const part = readTrackFragments(media, moof).find((each) => each.trackId === track.id);
+    if (!part) throw new MediaError('bad-output', 'a fragment without video');
+    visitSamples(media, part, (sample) =>
+      times.push(((sample.decodeTicks + sample.shiftTicks) * 1000) / track.timescale),
+    );
+  }
   return times.sort((a, b) => a - b);
 }
 

@@ -212,10 +212,10 @@ export class WatchTile {
       if (!response.ok) throw new Error(`the playlist answered ${response.status}`);
       const fragments = readPlaylistTimes(await response.text());
       if (opening.signal.aborted) return;
-      this.#window = window;
       this.#emptyUntil = undefined;
       this.isTranscoded = playback.isTranscoded;
       this.#load(playback.playlistUrl, fragments, at);
+      this.#window = window;
     } catch (error) {
       if (isAbort(error) || opening.signal.aborted) return;
       const failure = toApiError(error);
