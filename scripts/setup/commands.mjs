@@ -29,7 +29,6 @@ function everything(...groups) {
 }
 
 const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'tests');
-const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'archives');
 
 const prettier = ['node_modules/prettier/bin/prettier.cjs', '--config', 'scripts/config/prettier.json'];
 
@@ -42,9 +41,6 @@ const commands = {
     steps: everything('runtime', 'simulators', 'browser', 'postgres', 'tests'),
     program: ['scripts/bench.ts'],
   }),
-  demo: () => ({ steps: everything('runtime', 'simulators'), program: ['scripts/demo.ts'] }),
-  start: () => ({ steps: everything('runtime'), program: ['server/main.ts'] }),
-  bench: () => ({ steps: everything('runtime', 'simulators', 'archives'), program: ['scripts/bench.ts'] }),
   test: testCommand,
   // The web build also generates the texts that the console's types come from.
   check: () => ({ steps: [...packageSteps, webStep], program: ['scripts/check.ts'] }),
@@ -85,8 +81,6 @@ function testCommand(args) {
     unit: [debianStep(['runtime']), ...packageSteps, sqliteStep],
     api: [debianStep(['runtime', 'browser', 'postgres', 'tests']), ...packageSteps, sqliteStep],
     simulators: [debianStep(['runtime', 'simulators', 'tests']), ...packageSteps, sqliteStep, ...workerSteps],
-    api: [debianStep(['runtime', 'postgres', 'archives']), ...packageSteps, sqliteStep],
-    simulators: [debianStep(['runtime', 'simulators']), ...packageSteps, sqliteStep, ...workerSteps],
   };
   const [only] = projects;
   const steps = projects.length === 1 && only !== undefined ? needs[only] : undefined;

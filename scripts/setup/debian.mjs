@@ -43,8 +43,6 @@ export const packageGroups = {
   browser: ['chromium'],
   /** What tests call themselves: small disks, processes, archives. */
   tests: ['mount', 'procps', 'unzip', 'zip'],
-  /** Other programs' opinion of the ZIPs that are made here. */
-  archives: ['unzip', 'zip'],
   /** The store tests run on both databases (test/factories/postgres.ts starts a throw-away server). */
   postgres: ['postgresql'],
 };
