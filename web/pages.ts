@@ -4,6 +4,7 @@ import Download from '@lucide/svelte/icons/download';
 import House from '@lucide/svelte/icons/house';
 import MapIcon from '@lucide/svelte/icons/map';
 import Radar from '@lucide/svelte/icons/radar';
+import HardDrive from '@lucide/svelte/icons/hard-drive';
 import HeartPulse from '@lucide/svelte/icons/heart-pulse';
 import ScrollText from '@lucide/svelte/icons/scroll-text';
 import Settings from '@lucide/svelte/icons/settings';
@@ -72,6 +73,14 @@ export const pages: readonly Page[] = [
     icon: Download,
     permission: 'footage.export',
     key: 'e',
+    group: 'watch',
+  },
+  {
+    path: '/storage',
+    title: m.storage_page,
+    icon: HardDrive,
+    permission: 'footage.view',
+    key: 'r',
     group: 'watch',
   },
   {

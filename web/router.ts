@@ -7,6 +7,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/live': () => import('./routes/Live.svelte'),
   '/archive': () => import('./routes/Archive.svelte'),
   '/exports': () => import('./routes/Exports.svelte'),
+  '/storage': () => import('./routes/Storage.svelte'),
   '/devices': () => import('./routes/Devices.svelte'),
   '/discovery': () => import('./routes/Discovery.svelte'),
   '/tickets': () => import('./routes/Tickets.svelte'),
