@@ -5,6 +5,7 @@ import Download from '@lucide/svelte/icons/download';
 import House from '@lucide/svelte/icons/house';
 import MapIcon from '@lucide/svelte/icons/map';
 import Radar from '@lucide/svelte/icons/radar';
+import HardDrive from '@lucide/svelte/icons/hard-drive';
 import HeartPulse from '@lucide/svelte/icons/heart-pulse';
 import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import ScrollText from '@lucide/svelte/icons/scroll-text';
@@ -90,6 +91,14 @@ export const pages: readonly Page[] = [
     icon: ShieldCheck,
     permission: 'cases.read',
     key: 'v',
+    group: 'watch',
+  },
+  {
+    path: '/storage',
+    title: m.storage_page,
+    icon: HardDrive,
+    permission: 'footage.view',
+    key: 'r',
     group: 'watch',
   },
   {

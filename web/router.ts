@@ -10,6 +10,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/cases': () => import('./routes/Cases.svelte'),
   '/cases/:id': () => import('./routes/Case.svelte'),
   '/verify': () => import('./routes/Verify.svelte'),
+  '/storage': () => import('./routes/Storage.svelte'),
   '/devices': () => import('./routes/Devices.svelte'),
   '/discovery': () => import('./routes/Discovery.svelte'),
   '/tickets': () => import('./routes/Tickets.svelte'),

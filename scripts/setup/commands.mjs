@@ -28,7 +28,7 @@ function everything(...groups) {
   return [debianStep(groups), ...packageSteps, sqliteStep, ...workerSteps, webStep];
 }
 
-const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'tests');
+const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 's3', 'tests');
 
 const prettier = ['node_modules/prettier/bin/prettier.cjs', '--config', 'scripts/config/prettier.json'];
 
@@ -80,7 +80,12 @@ function testCommand(args) {
   const needs = {
     unit: [debianStep(['runtime']), ...packageSteps, sqliteStep],
     api: [debianStep(['runtime', 'browser', 'postgres', 'tests']), ...packageSteps, sqliteStep],
-    simulators: [debianStep(['runtime', 'simulators', 'tests']), ...packageSteps, sqliteStep, ...workerSteps],
+    simulators: [
+      debianStep(['runtime', 'simulators', 's3', 'tests']),
+      ...packageSteps,
+      sqliteStep,
+      ...workerSteps,
+    ],
   };
   const [only] = projects;
   const steps = projects.length === 1 && only !== undefined ? needs[only] : undefined;

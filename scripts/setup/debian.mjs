@@ -43,6 +43,8 @@ export const packageGroups = {
   browser: ['chromium'],
   /** What tests call themselves: small disks, processes, archives. */
   tests: ['mount', 'procps', 'unzip', 'zip'],
+  /** A real S3 server for the tests of backups: Swift with its S3 interface (test/factories/s3.ts). */
+  s3: ['swift-proxy', 'swift-account', 'swift-container', 'swift-object'],
   /** The store tests run on both databases (test/factories/postgres.ts starts a throw-away server). */
   postgres: ['postgresql'],
 };

@@ -49,7 +49,7 @@ export function registerBackupRoutes(
       return reply.status(201).send(ok);
     },
   );
-  typed.put(
+  typed.patch(
     '/api/backups/targets/:id',
     { ...edit, schema: { params: IdParams, body: TargetChange, response: { 200: Ok } } },
     async (request) => {
@@ -87,7 +87,7 @@ export function registerBackupRoutes(
       return reply.status(201).send(ok);
     },
   );
-  typed.put(
+  typed.patch(
     '/api/backups/plans/:id',
     { ...edit, schema: { params: IdParams, body: PlanChange, response: { 200: Ok } } },
     async (request) => {

@@ -46,7 +46,7 @@ export function registerKeepingRoutes(app: FastifyInstance, { keeping }: { keepi
       return reply.status(201).send(ok);
     },
   );
-  typed.put(
+  typed.patch(
     '/api/footage/classes/:id',
     {
       config: { permission: 'settings.edit' },
@@ -65,7 +65,7 @@ export function registerKeepingRoutes(app: FastifyInstance, { keeping }: { keepi
       return ok;
     },
   );
-  typed.put(
+  typed.patch(
     '/api/footage/classes/:id/channels',
     {
       config: { permission: 'settings.edit' },

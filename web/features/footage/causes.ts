@@ -8,6 +8,7 @@ const texts: Readonly<Record<string, () => string>> = {
   'disk-full': m.footage_cause_disk_full,
   'recording-off': m.footage_cause_recording_off,
   'deleted-by-retention': m.footage_cause_deleted,
+  'deleted-before-minimum': m.footage_cause_too_early,
   'stream-changed': m.footage_cause_stream_changed,
   'file-missing': m.footage_cause_file_missing,
   'not-recorded-yet': m.footage_cause_not_yet,
