@@ -17,6 +17,8 @@ import { createSessions } from './auth/sessions.ts';
 import { registerUserRoutes } from './auth/user-routes.ts';
 import { createUserService } from './auth/user-service.ts';
 import { createUserStore } from './auth/user-store.ts';
+import { backupJobKind } from './backups/runner.ts';
+import { createBackupParts } from './backups/parts.ts';
 import type { Now } from './clock.ts';
 import { createCaseParts, packageJobKind } from './cases/parts.ts';
 import { makeDirs, type Config } from './config.ts';
@@ -30,6 +32,7 @@ import { registerEventRoutes } from './events/routes.ts';
 import type { ChannelSource } from './footage/types.ts';
 import { exportJobKind } from './footage/export-runner.ts';
 import { createFootageParts } from './footage/parts.ts';
+import { createFindingParts } from './finding/parts.ts';
 import { createLook } from './health/look.ts';
 import { registerHealthRoutes } from './health/routes.ts';
 import { createHealthService } from './health/service.ts';
@@ -267,13 +270,24 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   closers.push(() => health.close());
   registerHealthRoutes(http, { health });
 
+  const backups = createBackupParts({
+    db,
+    own: footage.own,
+    secrets: secretBox,
+    siteTimeZone: config.siteTimeZone,
+    bus,
+    audit,
+    now,
+    log: log.child({ component: 'backups' }),
+  });
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [footage.handlers, cases.handlers],
-    kinds: [exportJobKind, packageJobKind],
+    handlers: [footage.handlers, cases.handlers, backups.handlers],
+    kinds: [exportJobKind, packageJobKind, backupJobKind],
     async onEnd(end) {
       await footage.onJobEnd(end);
       await cases.onJobEnd(end);
+      await backups.onJobEnd(end);
     },
     now,
     log: log.child({ component: 'jobs' }),
@@ -281,6 +295,22 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   closers.push(() => jobs.close());
   closers.push(() => footage.close());
   cases.registerRoutes(http, { jobs, exports: footage.registerRoutes(http, jobs) });
+  backups.registerRoutes(http, jobs);
+  closers.push(() => backups.close());
+  const finding = await createFindingParts({
+    db,
+    cacheDir: config.cacheDir,
+    footage: footage.footage,
+    channels,
+    devices: { list: devices.cameras.listEventDevices, open: devices.cameras.listenTo },
+    others: { listFaults: health.listFaultsTouching, listTickets: tickets.listOpenedIn },
+    bus,
+    audit,
+    now,
+    log: log.child({ component: 'finding' }),
+  });
+  closers.push(() => finding.close());
+  finding.registerRoutes(http);
   const live = createLiveService({
     makeHub: (getTarget) =>
       createLiveHub({
@@ -319,9 +349,11 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     async start() {
       await footage.start(jobs);
       await cases.start(jobs);
+      await backups.start(jobs);
       await jobs.start();
       devices.start();
       health.start();
+      finding.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

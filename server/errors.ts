@@ -165,6 +165,11 @@ export const errorRegistry = {
     zh: '申请人不能批准自己的证据包，请由另一人批准。',
     en: 'Whoever asked for a package cannot approve it; a second person must.',
   },
+  'backup.target': {
+    status: 422,
+    zh: '备份位置不可用：请检查目录是否已挂载、可写，且未被其他备份位置使用。',
+    en: 'The backup target cannot be used: check that the folder is mounted, writable and not used by another target.',
+  },
   'plan.bad-file': {
     status: 422,
     zh: '平面图文件无法识别，请使用 PNG、JPEG 或 SVG。',

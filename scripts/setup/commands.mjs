@@ -28,16 +28,19 @@ function everything(...groups) {
   return [debianStep(groups), ...packageSteps, sqliteStep, ...workerSteps, webStep];
 }
 
-const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'archives');
+const everythingForTests = everything('runtime', 'simulators', 'browser', 'postgres', 'tests');
 
 const prettier = ['node_modules/prettier/bin/prettier.cjs', '--config', 'scripts/config/prettier.json'];
 
 /** What each `npm run` command needs and runs; args: what the person typed after it. */
 const commands = {
   setup: () => ({ steps: everythingForTests, program: [] }),
-  demo: () => ({ steps: everything('runtime', 'simulators'), program: ['scripts/demo.ts'] }),
-  start: () => ({ steps: everything('runtime'), program: ['server/main.ts'] }),
-  bench: () => ({ steps: everything('runtime', 'simulators', 'archives'), program: ['scripts/bench.ts'] }),
+  demo: () => ({ steps: everything('runtime', 'simulators', 'browser'), program: ['scripts/demo.ts'] }),
+  start: () => ({ steps: everything('runtime', 'browser'), program: ['server/main.ts'] }),
+  bench: () => ({
+    steps: everything('runtime', 'simulators', 'browser', 'postgres', 'tests'),
+    program: ['scripts/bench.ts'],
+  }),
   test: testCommand,
   // The web build also generates the texts that the console's types come from.
   check: () => ({ steps: [...packageSteps, webStep], program: ['scripts/check.ts'] }),
@@ -45,7 +48,9 @@ const commands = {
     steps: packageSteps,
     program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
   }),
+  'reset-password': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/reset-password.ts'] }),
   verify: () => ({ steps: packageSteps, program: ['scripts/verify.ts'] }),
+  'footage-check': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/footage-check.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };
 
@@ -74,8 +79,8 @@ function testCommand(args) {
   /** @type {Record<string, Step[]>} */
   const needs = {
     unit: [debianStep(['runtime']), ...packageSteps, sqliteStep],
-    api: [debianStep(['runtime', 'postgres', 'archives']), ...packageSteps, sqliteStep],
-    simulators: [debianStep(['runtime', 'simulators']), ...packageSteps, sqliteStep, ...workerSteps],
+    api: [debianStep(['runtime', 'browser', 'postgres', 'tests']), ...packageSteps, sqliteStep],
+    simulators: [debianStep(['runtime', 'simulators', 'tests']), ...packageSteps, sqliteStep, ...workerSteps],
   };
   const [only] = projects;
   const steps = projects.length === 1 && only !== undefined ? needs[only] : undefined;

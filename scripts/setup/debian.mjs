@@ -37,11 +37,12 @@ export const packageGroups = {
     'gir1.2-gst-plugins-base-1.0',
     'python3-gi',
     'python3-gi-cairo',
+    'python3-numpy',
   ],
-  /** Drives the console in the browser tests. */
+  /** Prints cover sheets and reports as PDF, and drives the console in the browser tests. */
   browser: ['chromium'],
-  /** Other programs' opinion of the ZIPs that are made here. */
-  archives: ['unzip', 'zip'],
+  /** What tests call themselves: small disks, processes, archives. */
+  tests: ['mount', 'procps', 'unzip', 'zip'],
   /** The store tests run on both databases (test/factories/postgres.ts starts a throw-away server). */
   postgres: ['postgresql'],
 };

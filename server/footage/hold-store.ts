@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { newId } from '#api/db/ids.ts';
 import type { SpanMs } from './spans.ts';
 
-/** A stretch of a channel that retention must leave alone until somebody releases it. */
+/** A stretch of a channel that retention must leave alone until somebody releases it or its end comes. */
 export interface HoldRecord extends SpanMs {
   readonly id: string;
   readonly channelId: string;
@@ -10,6 +10,8 @@ export interface HoldRecord extends SpanMs {
   /** Name of who set it; the id when that person is no longer known. */
   readonly createdByName: string;
   readonly createdAt: number;
+  /** When it ends by itself; null: only by hand. */
+  readonly untilAt: number | null;
   readonly releasedAt: number | null;
 }
 interface HoldRow {
@@ -20,6 +22,7 @@ interface HoldRow {
   reason: string;
   created_by: string;
   created_at: number;
+  until_at: number | null;
   released_at: number | null;
   display_name: string | null;
 }
@@ -31,6 +34,7 @@ const toHold = (row: HoldRow): HoldRecord => ({
   reason: row.reason,
   createdByName: row.display_name ?? row.created_by,
   createdAt: row.created_at,
+  untilAt: row.until_at,
   releasedAt: row.released_at,
 });
 
@@ -42,7 +46,7 @@ export function createHoldStore(db: Knex) {
       .select('footage_holds.*', 'users.display_name');
   return {
     async insert(
-      hold: { channelId: string; reason: string; createdBy: string } & SpanMs,
+      hold: { channelId: string; reason: string; createdBy: string; untilAt: number | null } & SpanMs,
       at: number,
       trx: Knex.Transaction,
     ): Promise<string> {
@@ -53,6 +57,7 @@ export function createHoldStore(db: Knex) {
         from_at: hold.fromAt,
         to_at: hold.toAt,
         reason: hold.reason,
+        until_at: hold.untilAt,
         created_by: hold.createdBy,
         created_at: at,
       });
@@ -73,12 +78,25 @@ export function createHoldStore(db: Knex) {
       const rows: HoldRow[] = await all().orderBy('footage_holds.created_at', 'desc').limit(500);
       return rows.map(toHold);
     },
-    /** Holds in force, of one channel or of all. */
-    async listInForce(channelId?: string): Promise<HoldRecord[]> {
-      const query = all().whereNull('released_at');
+    /** Holds in force at `at`, of one channel or of all. */
+    async listInForce(at: number, channelId?: string): Promise<HoldRecord[]> {
+      const query = all()
+        .whereNull('released_at')
+        .where((open) => open.whereNull('until_at').orWhere('until_at', '>', at));
       if (channelId !== undefined) query.where('channel_id', channelId);
       const rows: HoldRow[] = await query;
       return rows.map(toHold);
+    },
+    /** Marks the holds whose end has come as released at that end. @returns them */
+    async endDue(at: number, trx: Knex.Transaction): Promise<HoldRecord[]> {
+      const rows: HoldRow[] = await trx('footage_holds')
+        .leftJoin('users', 'users.id', 'footage_holds.created_by')
+        .select('footage_holds.*', 'users.display_name')
+        .whereNull('released_at')
+        .andWhere('until_at', '<=', at);
+      for (const row of rows)
+        await trx('footage_holds').where({ id: row.id }).update({ released_at: row.until_at });
+      return rows.map((row) => toHold({ ...row, released_at: row.until_at }));
     },
   };
 }

@@ -1,7 +1,8 @@
 import { relative } from 'node:path';
 import type { Logger } from '#api/log.ts';
 import type { ClosedSegment } from '#media/recorder/close-segment.ts';
-import type { RunStore, SegmentStore } from './segment-store.ts';
+import type { RunStore } from './run-store.ts';
+import type { SegmentStore } from './segment-store.ts';
 
 /** Puts finished files into the index, in order, and keeps trying while the database does not answer. */
 export interface Indexer {

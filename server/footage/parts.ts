@@ -17,16 +17,21 @@ import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
 import { createExportService, type ExportService } from './export-service.ts';
 import { createExportStore } from './export-store.ts';
-import { createFootageFiles } from './footage-files.ts';
+import { createFootageFiles, type FootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
+import { registerKeepingRoutes } from './keeping-routes.ts';
+import { createKeepingService } from './keeping-service.ts';
 import { createOpenFootage } from './open-footage.ts';
 import { registerPlaybackRoutes } from './playback-routes.ts';
+import { createOwnFootageService, type OwnFootageService } from './own-footage-service.ts';
 import { createPlaybackService } from './playback.ts';
 import { createRecordingService, type RecordingService } from './recording-service.ts';
 import { createRetentionRunner } from './retention-runner.ts';
+import { createRetentionStore } from './retention-store.ts';
 import { registerFootageRoutes } from './routes.ts';
-import { createRunStore, createSegmentStore } from './segment-store.ts';
+import { createRunStore } from './run-store.ts';
+import { createSegmentStore, type SegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
@@ -47,6 +52,9 @@ export interface FootageOptions {
 export interface FootageParts {
   readonly recording: RecordingService;
   readonly clips: ClipSource;
+  readonly own: OwnFootageService;
+  /** Recorded files and stretches, for whoever looks into them. */
+  readonly footage: Pick<FootageFiles, 'list'> & Pick<SegmentStore, 'listSpans'>;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
@@ -65,6 +73,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   const segments = createSegmentStore(db);
   const runs = createRunStore(db);
   const holds = createHoldStore(db);
+  const classes = createRetentionStore(db);
   const exportStore = createExportStore(db);
   const indexer = createIndexer({ recordingsDir, segments, runs, log });
   const recording = createRecordingService({
@@ -79,9 +88,11 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   });
   const open = createOpenFootage({ recorderOf: recording.recorderOf, log });
   const retention = createRetentionRunner({
+    db,
     recordingsDir,
     segments,
     holds,
+    classes,
     exports: exportStore,
     settings,
     openBytes: recording.openBytes,
@@ -100,6 +111,18 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     channels,
     audit,
     siteTimeZone,
+    now,
+  });
+  const keeping = createKeepingService({
+    db,
+    classes,
+    holds,
+    segments,
+    retention,
+    footage,
+    siteTimeZone,
+    bus,
+    audit,
     now,
   });
   const files = createFootageFiles({ segments, open, settled: indexer.settled, recordingsDir });
@@ -130,6 +153,8 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   return {
     recording,
     clips,
+    own: createOwnFootageService({ recordingsDir, segments, runs, holds, now }),
+    footage: { list: files.list, listSpans: segments.listSpans },
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
@@ -150,6 +175,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
         now,
       });
       registerFootageRoutes(app, { footage, retention });
+      registerKeepingRoutes(app, { keeping });
       registerPlaybackRoutes(app, { playback });
       registerExportRoutes(app, { exports, audit });
       return exports;

@@ -14,7 +14,7 @@ import {
 } from '#media/recorder/recorder.ts';
 import type { ChannelFacts, ChannelSource, ChannelStream } from './types.ts';
 import type { Indexer } from './indexer.ts';
-import type { RunStore } from './segment-store.ts';
+import type { RunStore } from './run-store.ts';
 import type { GapCause } from './timeline.ts';
 
 /** How a channel's recording is. `cause` is a code while something hinders it. */

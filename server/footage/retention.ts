@@ -12,6 +12,13 @@ export interface Candidate {
 export interface Protection extends SpanMs {
   readonly channelId: string;
 }
+/** For how many days footage must and may be kept; `minDays` is at most `maxDays`. */
+export interface KeepRule {
+  readonly minDays: number;
+  readonly maxDays: number;
+}
+
+export const dayMs = 24 * 3600 * 1000;
 
 /** Bytes that must go for the limits to be met again; 0 when they are met. */
 export function bytesToFree(facts: {
@@ -29,34 +36,70 @@ export function bytesToFree(facts: {
   return Math.max(0, overLimit, belowFloor);
 }
 
+/** The files of one channel, oldest first, fetched as they are looked at. */
+export interface ChannelQueue<C extends Candidate> {
+  readonly channelId: string;
+  readonly rule: KeepRule;
+  /** The oldest that was not taken yet; undefined when there is none left. Safe to repeat. */
+  head(): Promise<C | undefined>;
+  /** Takes the head off. */
+  take(): void;
+}
+
+/** Why a file goes: over its maximum; past its minimum, for room; or before its minimum, because nothing else was left. */
+export type DeletionReason = 'age' | 'space' | 'breach';
 /** One file to delete, and why. */
 export interface Deletion<C extends Candidate> {
   readonly segment: C;
-  readonly why: 'age' | 'space';
+  readonly why: DeletionReason;
 }
 
 /**
- * Which of `candidates` (oldest first) go: those older than `cutoffAt`, and as many more, oldest first, as free `toFreeBytes`.
- * Held and export-protected files stay whatever their age. The open file is no candidate: it is not in the index yet.
+ * Which files go: all that are older than their maximum, then as many more as free `toFreeBytes`. Those go in the order in which their
+ * minimum ends, over all channels: what is longest past its minimum first, and, when the disk leaves no choice, what lacks least of it.
+ * Protected files stay whatever their age. The open file is no candidate: it is not in the index yet.
  */
-export function decideRetention<C extends Candidate>(facts: {
-  readonly candidates: readonly C[];
+export async function* chooseDeletions<C extends Candidate>(facts: {
+  readonly queues: readonly ChannelQueue<C>[];
   readonly protections: readonly Protection[];
-  readonly cutoffAt: number;
+  readonly now: number;
   readonly toFreeBytes: number;
-}): Deletion<C>[] {
+}): AsyncGenerator<Deletion<C>> {
+  const { queues, now } = facts;
   const byChannel = Map.groupBy(facts.protections, (entry) => entry.channelId);
-  const deletions: Deletion<C>[] = [];
-  let remaining = facts.toFreeBytes;
-  for (const segment of facts.candidates) {
-    const isOld = segment.endAt <= facts.cutoffAt;
-    if (!isOld && remaining <= 0) break;
+  const isProtected = (segment: C) => {
     const span = { fromAt: segment.startAt, toAt: segment.endAt };
-    if (byChannel.get(segment.channelId)?.some((entry) => isOverlapping(entry, span))) continue;
-    deletions.push({ segment, why: isOld ? 'age' : 'space' });
-    remaining -= segment.sizeBytes;
+    return byChannel.get(segment.channelId)?.some((entry) => isOverlapping(entry, span)) ?? false;
+  };
+  let remaining = facts.toFreeBytes;
+  for (const queue of queues) {
+    const cutoffAt = now - queue.rule.maxDays * dayMs;
+    for (let head = await queue.head(); head && head.endAt <= cutoffAt; head = await queue.head()) {
+      queue.take();
+      if (isProtected(head)) continue;
+      remaining -= head.sizeBytes;
+      yield { segment: head, why: 'age' };
+    }
   }
-  return deletions;
+  while (remaining > 0) {
+    const first = await firstDue(queues);
+    if (!first) return;
+    first.queue.take();
+    if (isProtected(first.segment)) continue;
+    remaining -= first.segment.sizeBytes;
+    yield { segment: first.segment, why: first.dueAt <= now ? 'space' : 'breach' };
+  }
+}
+
+async function firstDue<C extends Candidate>(queues: readonly ChannelQueue<C>[]) {
+  let first: { queue: ChannelQueue<C>; segment: C; dueAt: number } | undefined;
+  for (const queue of queues) {
+    const segment = await queue.head();
+    if (!segment) continue;
+    const dueAt = segment.endAt + queue.rule.minDays * dayMs;
+    if (!first || dueAt < first.dueAt) first = { queue, segment, dueAt };
+  }
+  return first;
 }
 
 export interface RoomFacts {
@@ -65,10 +108,12 @@ export interface RoomFacts {
   readonly minFreeBytes: number;
   readonly maxBytes: number | null;
   readonly bytesPerDay: number | null;
-  readonly retentionDays: number;
+  /** What all channels need for the minimum of their classes at the measured bitrates; null while none is measured. */
+  readonly minimumBytes: number | null;
   readonly warnDaysLeft: number;
   readonly oldestAt: number | null;
-  readonly now: number;
+  /** Footage went before its minimum lately. */
+  readonly isBelowMinimum: boolean;
   /** Room is wanted, and nothing may go: all that is left is protected, or there is nothing. */
   readonly isStuck: boolean;
   /** A recorder has stopped for want of room. */
@@ -79,18 +124,16 @@ export interface RoomVerdict {
   /** What recordings may use in all; null when neither a limit nor the disk's size is known. */
   readonly limitBytes: number | null;
   readonly daysLeft: number | null;
-  /** held-fills-all | disk-full | room-short | removed-early; null when all is well. */
+  /** held-fills-all | disk-full | room-short | below-minimum; null when all is well. */
   readonly reason: string | null;
 }
 
-const dayMs = 24 * 3600 * 1000;
-
 /**
- * How the room for recordings is. Warns before old footage has to go sooner than `retentionDays`, and keeps warning while it does.
- * A disk that holds all wanted days is no warning, however little is free on it.
+ * How the room for recordings is. Warns before footage has to go sooner than the minimum of its class, and keeps warning while it does.
+ * A disk that holds all minimum days is no warning, however little is free on it.
  */
 export function judgeRoom(facts: RoomFacts): RoomVerdict {
-  const { usedBytes, freeBytes, bytesPerDay } = facts;
+  const { usedBytes, freeBytes, bytesPerDay, minimumBytes } = facts;
   const byDisk = freeBytes === null ? null : Math.max(0, usedBytes + freeBytes - facts.minFreeBytes);
   const limits = [byDisk, facts.maxBytes].filter((limit) => limit !== null);
   const limitBytes = limits.length === 0 ? null : Math.min(...limits);
@@ -102,11 +145,45 @@ export function judgeRoom(facts: RoomFacts): RoomVerdict {
   if (facts.isStuck && facts.oldestAt !== null)
     return { ...base, level: 'critical', reason: 'held-fills-all' };
   if (facts.isStuck || facts.isDiskFull) return { ...base, level: 'critical', reason: 'disk-full' };
-  const isEnough =
-    limitBytes === null || bytesPerDay === null || bytesPerDay * facts.retentionDays <= limitBytes;
+  if (facts.isBelowMinimum) return { ...base, level: 'warning', reason: 'below-minimum' };
+  const isEnough = limitBytes === null || minimumBytes === null || minimumBytes <= limitBytes;
   if (isEnough || daysLeft === null || daysLeft >= facts.warnDaysLeft)
     return { ...base, level: 'ok', reason: null };
-  const keptDays = facts.oldestAt === null ? 0 : (facts.now - facts.oldestAt) / dayMs;
-  const isFullAlready = daysLeft < 0.02 && keptDays < facts.retentionDays;
-  return { ...base, level: 'warning', reason: isFullAlready ? 'removed-early' : 'room-short' };
+  return { ...base, level: 'warning', reason: 'room-short' };
+}
+
+/** What a class writes and may keep. */
+export interface ClassLoad extends KeepRule {
+  readonly id: string;
+  /** At the measured bitrates; null while none of its channels records. */
+  readonly bytesPerDay: number | null;
+}
+
+/**
+ * How many days each class will hold once the room is used up: retention makes room in the order in which minimums end, so every class
+ * gets its minimum plus the same number of days (fewer than none when the room is short), within 0 and its maximum.
+ * @returns days by class id; null where the class writes nothing that could be measured, or the limit is not known
+ */
+export function forecastDays(
+  loads: readonly ClassLoad[],
+  limitBytes: number | null,
+): Map<string, number | null> {
+  const daysOf = (load: KeepRule, extra: number) => Math.min(load.maxDays, Math.max(0, load.minDays + extra));
+  const needOf = (extra: number) =>
+    loads.reduce((sum, load) => sum + (load.bytesPerDay ?? 0) * daysOf(load, extra), 0);
+  let low = -Math.max(0, ...loads.map((load) => load.minDays));
+  let high = Math.max(0, ...loads.map((load) => load.maxDays));
+  if (limitBytes !== null && needOf(high) > limitBytes) {
+    for (let step = 0; step < 60; step += 1) {
+      const middle = (low + high) / 2;
+      if (needOf(middle) > limitBytes) high = middle;
+      else low = middle;
+    }
+  } else low = high;
+  return new Map(
+    loads.map((load) => [
+      load.id,
+      limitBytes === null || load.bytesPerDay === null ? null : daysOf(load, low),
+    ]),
+  );
 }

@@ -57,7 +57,14 @@ export function registerFootageRoutes(
     '/api/footage/holds',
     { config: { permission: 'footage.hold' }, schema: { body: HoldRequest, response: { 201: Hold } } },
     async (request, reply) => {
-      const hold = await footage.hold({ ...request.body, ...spanOf(request.body) }, byOf(request));
+      const { channelId, reason, untilAt } = request.body;
+      const ask = {
+        channelId,
+        reason,
+        ...spanOf(request.body),
+        untilAt: untilAt ? fromWire(untilAt) : null,
+      };
+      const hold = await footage.hold(ask, byOf(request));
       return reply.status(201).send(toWireHold(hold));
     },
   );

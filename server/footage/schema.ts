@@ -132,6 +132,7 @@ export const HoldRequest = Shape({
   fromAt: Instant,
   toAt: Instant,
   reason: Type.String({ minLength: 2, maxLength: 500 }),
+  untilAt: Type.Optional(OrNull(Instant)),
 });
 export const Hold = Shape({
   id: Id,
@@ -141,6 +142,7 @@ export const Hold = Shape({
   reason: Type.String(),
   createdByName: Type.String(),
   createdAt: Instant,
+  untilAt: OrNull(Type.String({ description: 'When it ends by itself; null: only by hand' })),
   releasedAt: OrNull(Instant),
 });
 export type Hold = Static<typeof Hold>;
@@ -158,3 +160,65 @@ export const StorageStatus = Shape({
   reason: OrNull(Type.String()),
 });
 export type StorageStatus = Static<typeof StorageStatus>;
+
+const KeepDays = Type.Integer({ minimum: 1, maximum: 3650 });
+/** A class of channels that are kept equally long; `minDays` must not exceed `maxDays`. */
+export const RetentionClassChange = Shape({
+  name: Type.String({ minLength: 1, maxLength: 40 }),
+  minDays: KeepDays,
+  maxDays: KeepDays,
+});
+export type RetentionClassChange = Static<typeof RetentionClassChange>;
+export const RetentionClassMembers = Shape({
+  channelIds: Type.Array(Id, { minItems: 1, maxItems: 1000 }),
+});
+export const RetentionClass = Shape({
+  id: Id,
+  name: Type.String(),
+  minDays: KeepDays,
+  maxDays: KeepDays,
+  isDefault: Type.Boolean(),
+  channelIds: Type.Array(Id),
+  usedBytes: Type.Integer({ description: 'Finished recording files of its channels' }),
+  bytesPerDay: OrNull(
+    Type.Number({ description: 'Measured over the last 24 h; null: nothing was recorded' }),
+  ),
+  expectedDays: OrNull(
+    Type.Number({ description: 'How far back its footage will reach once the room is used up' }),
+  ),
+  oldestAt: OrNull(Instant),
+});
+export type RetentionClass = Static<typeof RetentionClass>;
+export const Keeping = Shape({
+  classes: Type.Array(RetentionClass),
+  expiringHolds: Type.Array(Hold, { description: 'In force, and over within three days' }),
+});
+export type Keeping = Static<typeof Keeping>;
+
+/** Site days, both included, at most 31. */
+export const SiteDay = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' });
+export const ContinuityQuery = Shape({
+  from: SiteDay,
+  to: SiteDay,
+  channelId: Type.Optional(Id),
+});
+export const ContinuityCsvQuery = Shape({
+  ...ContinuityQuery.properties,
+  language: Type.Optional(OneOf(['zh-CN', 'en'])),
+});
+export const ContinuityDay = Shape({
+  channelId: Id,
+  channelName: Type.String(),
+  day: Type.String(),
+  recordedMs: Type.Integer(),
+  missingMs: Type.Integer({
+    description: 'Not recorded although it should have been, or gone before its time',
+  }),
+  excusedMs: Type.Integer({ description: 'Recording off, not begun yet, or deleted when its time had come' }),
+  longestGapMs: Type.Integer({ description: 'Of what is missing' }),
+  causes: Type.Array(Shape({ cause: OrNull(Type.String()), totalMs: Type.Integer() }), {
+    description: 'Of all that is not there, longest first; null: unknown',
+  }),
+});
+export type ContinuityDay = Static<typeof ContinuityDay>;
+export const Continuity = Shape({ days: Type.Array(ContinuityDay) });

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
 import { inTransaction, type Db } from '#api/db/database.ts';
 import { newId } from '#api/db/ids.ts';
-import type { SpanMs } from './spans.ts';
-import { continuousToleranceMs, type Removal, type RunFacts } from './timeline.ts';
+import { mergeSpans, type SpanMs } from './spans.ts';
+import { continuousToleranceMs, type Removal } from './timeline.ts';
 
 /** One finished recording file. */
 export interface Segment {
@@ -41,6 +41,12 @@ const toSegment = (row: SegmentRow): Segment => ({
   hasAudio: row.has_audio === 1,
 });
 
+/** What the finished files of a channel come to. */
+export interface ChannelTotals {
+  readonly count: number;
+  readonly sizeBytes: number;
+}
+
 /**
  * No file is longer than this, whatever the camera's key frame distance: it bounds how far back a search by overlap has to look,
  * so that the index on the start serves it.
@@ -49,7 +55,11 @@ export const longestSegmentMs = 3_600_000;
 
 /** Queries of the recording index: segments, runs, and what was removed. */
 export function createSegmentStore(db: Knex) {
-  let sums: { count: number; sizeBytes: number } | undefined;
+  let sums: Map<string, ChannelTotals> | undefined;
+  const addToSums = (channelId: string, count: number, sizeBytes: number) => {
+    const sum = sums?.get(channelId) ?? { count: 0, sizeBytes: 0 };
+    sums?.set(channelId, { count: sum.count + count, sizeBytes: sum.sizeBytes + sizeBytes });
+  };
   const overlapping = (channelId: string, range: SpanMs, trx: Db = db) =>
     trx<SegmentRow>('segments')
       .where('channel_id', channelId)
@@ -76,7 +86,7 @@ export function createSegmentStore(db: Knex) {
         .ignore()
         .returning('id');
       if (rows.length === 0) return false;
-      if (sums) sums = { count: sums.count + 1, sizeBytes: sums.sizeBytes + segment.sizeBytes };
+      addToSums(segment.channelId, 1, segment.sizeBytes);
       return true;
     },
 
@@ -145,19 +155,63 @@ export function createSegmentStore(db: Knex) {
       return rows.map((row) => ({ fromAt: row.from_at, toAt: row.to_at }));
     },
 
-    /** Oldest first over all channels; `after` is the last row of the page before. */
-    async listOldest(limit: number, after?: Pick<Segment, 'startAt' | 'id'>): Promise<Segment[]> {
+    /** Of `ranges`, the positions of those that hold footage of the channel: one index look-up each, in one query. */
+    async findCovered(channelId: string, ranges: readonly SpanMs[]): Promise<number[]> {
+      if (ranges.length === 0) return [];
+      const rows: { n: number }[] = await db
+        .with(
+          'ranges',
+          ['n', 'from_at', 'to_at'],
+          db.raw(
+            `VALUES ${ranges.map(() => '(CAST(? AS INTEGER), CAST(? AS BIGINT), CAST(? AS BIGINT))').join(', ')}`,
+            ranges.flatMap((range, index) => [index, range.fromAt, range.toAt]),
+          ),
+        )
+        .from('ranges')
+        // A file that begins inside answers nearly every day at once; only else those of the hour before are looked at.
+        .whereExists(
+          db('segments')
+            .where('channel_id', channelId)
+            .whereRaw('start_at >= ranges.from_at AND start_at < ranges.to_at')
+            .select(db.raw('1')),
+        )
+        .orWhereExists(
+          db('segments')
+            .where('channel_id', channelId)
+            .whereRaw('start_at < ranges.from_at AND start_at > ranges.from_at - ?', [longestSegmentMs])
+            .whereRaw('end_at > ranges.from_at')
+            .select(db.raw('1')),
+        )
+        .orderBy('n')
+        .select('n');
+      return rows.map((row) => row.n);
+    },
+
+    /** Files of a channel, oldest first; `after` is the last row of the page before. */
+    async listOldestOf(
+      channelId: string,
+      limit: number,
+      after?: Pick<Segment, 'startAt' | 'id'>,
+    ): Promise<Segment[]> {
       const query = db<SegmentRow>('segments')
+        .where('channel_id', channelId)
         .orderBy([{ column: 'start_at' }, { column: 'id' }])
         .limit(limit);
       if (after)
-        query.where((where) =>
-          where
-            .where('start_at', '>', after.startAt)
-            .orWhere((same) => same.where('start_at', after.startAt).andWhere('id', '>', after.id)),
-        );
+        query
+          .andWhere('start_at', '>=', after.startAt)
+          .andWhere((where) => where.where('start_at', '>', after.startAt).orWhere('id', '>', after.id));
       const rows: SegmentRow[] = await query;
       return rows.map(toSegment);
+    },
+
+    /** Where each channel's footage begins; channels without any are left out. */
+    async oldestByChannel(): Promise<Map<string, number>> {
+      const rows: { id: string; oldest_at: number | null }[] = await db('channels').select(
+        'id',
+        db('segments').min('start_at').whereRaw('channel_id = channels.id').as('oldest_at'),
+      );
+      return new Map(rows.flatMap((row) => (row.oldest_at === null ? [] : [[row.id, row.oldest_at]])));
     },
 
     /** Rows of the files named, in any order. */
@@ -183,55 +237,87 @@ export function createSegmentStore(db: Knex) {
       return new Set(rows.map((row) => row.file));
     },
 
-    /** All files together. Counted once and then kept up to date: only this process writes the index. */
-    async totals(): Promise<{ count: number; sizeBytes: number; oldestAt: number | null }> {
+    /** Files by channel. Counted once and then kept up to date: only this process writes the index. */
+    async totalsByChannel(): Promise<ReadonlyMap<string, ChannelTotals>> {
       if (!sums) {
-        const [row]: { n: number | string; size: number | string | null }[] = await db('segments')
+        const rows: { channel_id: string; n: number | string; size: number | string }[] = await db('segments')
+          .groupBy('channel_id')
+          .select('channel_id')
           .count('* as n')
           .sum('size_bytes as size');
-        sums = { count: Number(row?.n ?? 0), sizeBytes: Number(row?.size ?? 0) };
+        sums = new Map(
+          rows.map((row) => [row.channel_id, { count: Number(row.n), sizeBytes: Number(row.size) }]),
+        );
       }
+      return sums;
+    },
+
+    /** All files together. */
+    async totals(): Promise<ChannelTotals & { oldestAt: number | null }> {
+      const parts = [...(await this.totalsByChannel()).values()];
       const oldest: { start_at: number } | undefined = await db('segments')
         .orderBy('start_at')
         .first('start_at');
-      return { ...sums, oldestAt: oldest?.start_at ?? null };
+      return {
+        count: parts.reduce((sum, part) => sum + part.count, 0),
+        sizeBytes: parts.reduce((sum, part) => sum + part.sizeBytes, 0),
+        oldestAt: oldest?.start_at ?? null,
+      };
     },
 
-    /** What all channels together write a day, from the bitrate of each one's files since `sinceAt`; null when there are none. */
-    async bytesPerDay(sinceAt: number): Promise<number | null> {
-      const rows: { size: number | string; duration: number | string }[] = await db('segments')
+    /** What each channel writes a day, from the bitrate of its files since `sinceAt`; channels without any are left out. */
+    async bytesPerDayByChannel(sinceAt: number): Promise<Map<string, number>> {
+      const rows: { channel_id: string; size: number | string; duration: number | string }[] = await db(
+        'segments',
+      )
         .where('start_at', '>=', sinceAt)
         .groupBy('channel_id')
         .sum('size_bytes as size')
-        .select(db.raw('SUM(end_at - start_at) AS duration'));
-      const rates = rows
-        .filter((row) => Number(row.duration) > 0)
-        .map((row) => Number(row.size) / Number(row.duration));
-      return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0) * 86_400_000;
+        .select('channel_id', db.raw('SUM(end_at - start_at) AS duration'));
+      return new Map(
+        rows
+          .filter((row) => Number(row.duration) > 0)
+          .map((row) => [row.channel_id, (Number(row.size) / Number(row.duration)) * 86_400_000]),
+      );
     },
 
-    /** Forgets a file that is gone and remembers why, in one step. Neighbouring removals of one cause become one row. */
+    /** Forgets a file that is gone and remembers why, in one step. */
     async remove(segment: Segment, cause: string, at: number): Promise<void> {
-      const isRemoved = await inTransaction(db, async (trx) => {
-        const deleted = await trx('segments').where({ id: segment.id }).delete();
-        if (deleted === 0) return false;
-        const extended = await trx('footage_removals')
-          .where({ channel_id: segment.channelId, cause })
-          .andWhere('to_at', '>=', segment.startAt - continuousToleranceMs)
-          .andWhere('to_at', '<=', segment.startAt + continuousToleranceMs)
-          .update({ to_at: segment.endAt, removed_at: at });
-        if (extended > 0) return true;
-        await trx('footage_removals').insert({
-          id: newId(),
-          channel_id: segment.channelId,
-          from_at: segment.startAt,
-          to_at: segment.endAt,
-          cause,
-          removed_at: at,
-        });
-        return true;
+      await this.removeAll([segment], cause, at);
+    },
+
+    /**
+     * Forgets files and remembers why, in one step; neighbouring removals of one cause become one row.
+     * @param isKept a condition on `segments` that keeps a row after all, judged in the same step
+     * @returns those forgotten now
+     */
+    async removeAll(
+      segments: readonly Segment[],
+      cause: string,
+      at: number,
+      isKept?: Knex.Raw,
+    ): Promise<Segment[]> {
+      const gone = await inTransaction(db, async (trx) => {
+        const left = new Set<string>();
+        for (let from = 0; from < segments.length; from += 500) {
+          const page = segments.slice(from, from + 500).map((segment) => segment.id);
+          const query = trx('segments').whereIn('id', page).delete();
+          if (isKept) query.andWhereRaw('NOT (?)', [isKept]);
+          if ((await query) === page.length) continue;
+          const rows: { id: string }[] = await trx('segments').whereIn('id', page).select('id');
+          for (const row of rows) left.add(row.id);
+        }
+        const removed = segments.filter((segment) => !left.has(segment.id));
+        const byChannel = Map.groupBy(removed, (segment) => segment.channelId);
+        for (const [channelId, rows] of byChannel) {
+          const spans = rows.map((row) => ({ fromAt: row.startAt, toAt: row.endAt }));
+          for (const span of mergeSpans(spans, continuousToleranceMs))
+            await noteRemoval(trx, channelId, span, cause, at);
+        }
+        return removed;
       });
-      if (isRemoved && sums) sums = { count: sums.count - 1, sizeBytes: sums.sizeBytes - segment.sizeBytes };
+      for (const segment of gone) addToSums(segment.channelId, -1, -segment.sizeBytes);
+      return gone;
     },
 
     async listRemovals(channelId: string, range: SpanMs): Promise<Removal[]> {
@@ -246,66 +332,25 @@ export function createSegmentStore(db: Knex) {
 }
 export type SegmentStore = ReturnType<typeof createSegmentStore>;
 
-/** Queries of the recording runs. */
-export function createRunStore(db: Knex) {
-  return {
-    /** Keeps that a run began; safe to repeat. */
-    async insert(run: { id: string; channelId: string; startedAt: number }): Promise<void> {
-      await db('recording_runs')
-        .insert({ id: run.id, channel_id: run.channelId, started_at: Math.round(run.startedAt) })
-        .onConflict('id')
-        .ignore();
-    },
-    async setAnchor(id: string, anchorOffsetMs: number): Promise<void> {
-      await db('recording_runs').where({ id }).update({ anchor_offset_ms: anchorOffsetMs });
-    },
-    async findAnchor(id: string): Promise<number | null> {
-      const row: { anchor_offset_ms: number | null } | undefined = await db('recording_runs')
-        .where({ id })
-        .first('anchor_offset_ms');
-      return row?.anchor_offset_ms ?? null;
-    },
-    async end(id: string, endedAt: number, endReason: string): Promise<void> {
-      await db('recording_runs')
-        .where({ id })
-        .whereNull('ended_at')
-        .update({ ended_at: Math.round(endedAt), end_reason: endReason });
-    },
-    /**
-     * Closes the runs that a killed process left open: each ended with its last file.
-     * @returns how many
-     */
-    async endAbandoned(endReason: string): Promise<number> {
-      return db('recording_runs')
-        .whereNull('ended_at')
-        .update({
-          end_reason: endReason,
-          ended_at: db.raw(
-            'COALESCE((SELECT MAX(end_at) FROM segments WHERE segments.run_id = recording_runs.id), started_at)',
-          ),
-        });
-    },
-    /** Runs that share time with `range` and the last one that began before it, by start. */
-    async listFor(channelId: string, range: SpanMs): Promise<RunFacts[]> {
-      const columns = ['started_at', 'ended_at', 'end_reason'] as const;
-      type Row = { started_at: number; ended_at: number | null; end_reason: string | null };
-      const inside: Row[] = await db('recording_runs')
-        .where('channel_id', channelId)
-        .andWhere('started_at', '>', range.fromAt)
-        .andWhere('started_at', '<', range.toAt)
-        .orderBy('started_at')
-        .select(...columns);
-      const before: Row | undefined = await db('recording_runs')
-        .where('channel_id', channelId)
-        .andWhere('started_at', '<=', range.fromAt)
-        .orderBy('started_at', 'desc')
-        .first(...columns);
-      return [...(before ? [before] : []), ...inside].map((row) => ({
-        startedAt: row.started_at,
-        endedAt: row.ended_at,
-        endReason: row.end_reason,
-      }));
-    },
-  };
+async function noteRemoval(
+  trx: Knex.Transaction,
+  channelId: string,
+  span: SpanMs,
+  cause: string,
+  at: number,
+): Promise<void> {
+  const extended = await trx('footage_removals')
+    .where({ channel_id: channelId, cause })
+    .andWhere('to_at', '>=', span.fromAt - continuousToleranceMs)
+    .andWhere('to_at', '<=', span.fromAt + continuousToleranceMs)
+    .update({ to_at: span.toAt, removed_at: at });
+  if (extended > 0) return;
+  await trx('footage_removals').insert({
+    id: newId(),
+    channel_id: channelId,
+    from_at: span.fromAt,
+    to_at: span.toAt,
+    cause,
+    removed_at: at,
+  });
 }
-export type RunStore = ReturnType<typeof createRunStore>;

@@ -1,5 +1,5 @@
 import type { AuditTrail } from '#api/auth/audit-trail.ts';
-import type { Now } from '#api/clock.ts';
+import { toWireOrNull, type Now } from '#api/clock.ts';
 import { AppError } from '#api/errors.ts';
 import type { Principal } from '#api/http/guard.ts';
 import type { FastifyRequest } from 'fastify';
@@ -7,7 +7,8 @@ import type { Knex } from 'knex';
 import type { ChannelSource } from './types.ts';
 import type { HoldRecord, HoldStore } from './hold-store.ts';
 import type { OpenFootage } from './open-footage.ts';
-import type { RunStore, SegmentStore } from './segment-store.ts';
+import type { RunStore } from './run-store.ts';
+import type { SegmentStore } from './segment-store.ts';
 import { daysOfMonth } from './site-days.ts';
 import { isOverlapping, type SpanMs } from './spans.ts';
 import { buildTimeline, type TimelineParts } from './timeline.ts';
@@ -41,7 +42,7 @@ export function createFootageService(options: {
       open.spansOf(channelId),
       runs.listFor(channelId, range),
       segments.listRemovals(channelId, range),
-      holds.listInForce(channelId),
+      holds.listInForce(now(), channelId),
     ]);
     return buildTimeline({
       range,
@@ -71,12 +72,11 @@ export function createFootageService(options: {
     /** Days of `month` (YYYY-MM, site zone) that hold footage of the channel, ascending. */
     async days(channelId: string, month: string): Promise<string[]> {
       const openSpans = await open.spansOf(channelId);
-      const found: string[] = [];
-      for (const day of daysOfMonth(month, siteTimeZone)) {
-        const isOpenDay = openSpans.some((span) => isOverlapping(span, day));
-        if (isOpenDay || (await segments.hasOverlapping(channelId, day))) found.push(day.day);
-      }
-      return found;
+      const days = daysOfMonth(month, siteTimeZone);
+      const covered = new Set(await segments.findCovered(channelId, days));
+      return days
+        .filter((day, index) => covered.has(index) || openSpans.some((span) => isOverlapping(span, day)))
+        .map((day) => day.day);
     },
 
     /** Newest first, released ones included. */
@@ -84,10 +84,16 @@ export function createFootageService(options: {
 
     /**
      * Keeps a stretch from being deleted, footage that is still to come included.
+     * @param ask.untilAt when the hold ends by itself; null: never
      * @throws AppError not-found, footage.range-invalid
      */
-    async hold(ask: SpanMs & { channelId: string; reason: string }, by: By): Promise<HoldRecord> {
+    async hold(
+      ask: SpanMs & { channelId: string; reason: string; untilAt: number | null },
+      by: By,
+    ): Promise<HoldRecord> {
       checkRange(ask, longestHoldMs);
+      if (ask.untilAt !== null && ask.untilAt <= now())
+        throw new AppError('footage.range-invalid', { problem: 'until' });
       await channels.get(ask.channelId);
       const { actor, request } = by;
       const id = await db.transaction(async (trx) => {
@@ -98,7 +104,12 @@ export function createFootageService(options: {
             actor,
             subjectType: 'channel',
             subjectId: ask.channelId,
-            detail: { holdId, ...spanDetail(ask), reason: ask.reason },
+            detail: {
+              holdId,
+              ...spanDetail(ask),
+              reason: ask.reason,
+              untilAt: toWireOrNull(ask.untilAt),
+            },
             request,
           },
           trx,

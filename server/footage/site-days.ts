@@ -40,6 +40,21 @@ export function daysOfMonth(month: string, zone: string): (SpanMs & { readonly d
   }));
 }
 
+/**
+ * The days from `from` to `to` (`YYYY-MM-DD`, both included) in `zone`, each with the instants it spans; none when `to` comes first or a
+ * day does not exist.
+ */
+export function daysBetween(from: string, to: string, zone: string): (SpanMs & { readonly day: string })[] {
+  const days: (SpanMs & { day: string })[] = [];
+  for (let at = Date.parse(`${from}T00:00:00Z`); at <= Date.parse(`${to}T00:00:00Z`); at += dayMs)
+    days.push({
+      day: new Date(at).toISOString().slice(0, 10),
+      fromAt: startOfDay(at, zone),
+      toAt: startOfDay(at + dayMs, zone),
+    });
+  return days;
+}
+
 /** First instant of the calendar day that `utcMidnight` names, in `zone`. */
 function startOfDay(utcMidnight: number, zone: string): number {
   const wanted = new Date(utcMidnight).toISOString().slice(0, 10);

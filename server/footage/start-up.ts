@@ -1,14 +1,12 @@
-import { open, readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import type { AuditTrail } from '#api/auth/audit-trail.ts';
 import type { Now } from '#api/clock.ts';
 import type { Logger } from '#api/log.ts';
-import { isMediaError, MediaError } from '#media/errors.ts';
-import { readInit } from '#media/hls/fmp4.ts';
-import { segmentSetup } from '#media/recorder/close-segment.ts';
+import { isMediaError } from '#media/errors.ts';
 import { recoverSegments } from '#media/recorder/recover.ts';
-import { parseSegmentName } from '#media/recorder/segment-names.ts';
-import type { RunStore, Segment, SegmentStore } from './segment-store.ts';
+import { listFinished, readFacts } from './index-files.ts';
+import type { RunStore } from './run-store.ts';
+import type { Segment, SegmentStore } from './segment-store.ts';
 
 /** What start-up put right. Counts of files. */
 export interface StartUpReport {
@@ -53,7 +51,9 @@ export async function repairIndex(options: {
     for (const file of onDisk) {
       if (inIndex.has(file)) continue;
       try {
-        await keep({ channelId, file, ...(await readFacts(join(recordingsDir, file))) });
+        const { isTorn, ...facts } = await readFacts(join(recordingsDir, file));
+        if (isTorn) log.warn({ channelId, file }, 'a recording file is shorter than its name says');
+        await keep({ channelId, file, ...facts });
       } catch (error) {
         if (!isMediaError(error)) throw error;
         log.error(
@@ -87,44 +87,4 @@ export async function repairIndex(options: {
   }
   await runs.endAbandoned('server-stopped');
   return report;
-}
-
-/** Finished files of one channel, relative to the recordings folder. */
-async function listFinished(dir: string, recordingsDir: string): Promise<Set<string>> {
-  const files = new Set<string>();
-  for (const day of await namesIn(dir)) {
-    if (!/^\d{4}-\d\d-\d\d$/.test(day)) continue;
-    for (const name of await namesIn(join(dir, day)))
-      if (parseSegmentName(name)) files.add(relative(recordingsDir, join(dir, day, name)));
-  }
-  return files;
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-async function readFacts(path: string): Promise<Omit<Segment, 'id' | 'channelId' | 'file'>> {
-  const name = parseSegmentName(path);
-  const file = await open(path, 'r');
-  try {
-    const init = await readInit(file);
-    if (!name || !init) throw new MediaError('bad-output', 'a recording file without its head');
-    const { videoCodec, hasAudio } = segmentSetup(init);
-    return {
-      runId: name.runId,
-      startAt: name.startAt,
-      endAt: name.startAt + name.durationMs,
-      sizeBytes: (await file.stat()).size,
-      videoCodec,
-      hasAudio,
-    };
-  } finally {
-    await file.close();
-  }
 }

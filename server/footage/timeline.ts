@@ -13,6 +13,7 @@ export type GapCause =
   | 'recording-off'
   | 'stream-changed'
   | 'deleted-by-retention'
+  | 'deleted-before-minimum'
   | 'file-missing'
   | 'not-recorded-yet';
 

@@ -29,6 +29,7 @@ export function toWireHold({ id, channelId, reason, createdByName, ...hold }: Ho
     reason,
     createdByName,
     createdAt: toWire(hold.createdAt),
+    untilAt: toWireOrNull(hold.untilAt),
     releasedAt: toWireOrNull(hold.releasedAt),
   };
 }

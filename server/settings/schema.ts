@@ -12,18 +12,13 @@ export const Cidr = Type.String({
 /** Where cameras may be. An announced address outside these blocks is shown but never contacted. */
 export const NetworkSettings = Shape({ cameraNetworks: Type.Array(Cidr, { maxItems: 64 }) });
 
-/** When footage makes room for new footage. Whichever limit is met first counts. */
+/** How much room recordings may take. For how long they are kept is the matter of their retention class. */
 export const StorageSettings = Shape({
-  retentionDays: Type.Integer({
-    minimum: 1,
-    maximum: 3650,
-    default: 30,
-    description: 'Older unheld footage goes',
-  }),
   minFreeBytes: Type.Integer({
-    minimum: 0,
+    minimum: 100_000_000,
     default: 2_000_000_000,
-    description: 'Kept free on the recordings disk',
+    description:
+      'Kept free on the recordings disk; recorders need 32 MB to begin, or a disk once full would never record again',
   }),
   maxBytes: OrNull(Type.Integer({ minimum: 1_000_000, description: 'Upper limit for all recordings' })),
   warnDaysLeft: Type.Number({ minimum: 0, default: 2, description: 'Warn when fewer days of room are left' }),

@@ -20,7 +20,7 @@ export function defaultSettings(cameraNetworks: readonly string[]): Settings {
     setup: { isDone: false },
     site: { hospitalName: '' },
     network: { cameraNetworks: [...cameraNetworks] },
-    storage: { retentionDays: 30, minFreeBytes: 2_000_000_000, maxBytes: null, warnDaysLeft: 2 },
+    storage: { minFreeBytes: 2_000_000_000, maxBytes: null, warnDaysLeft: 2 },
     health: { probeIntervalMs: 30_000, retryIntervalMs: 5_000, failuresToFault: 3, successesToRecover: 2 },
     evidence: {
       isTwoPersonRuleOn: false,

@@ -111,7 +111,7 @@ describe('holds and retention', () => {
       method: 'PATCH',
       url: '/api/settings',
       payload: {
-        storage: { retentionDays: 30, minFreeBytes: 0, maxBytes: null, warnDaysLeft: 2, ...change },
+        storage: { minFreeBytes: 100_000_000, maxBytes: null, warnDaysLeft: 2, ...change },
       },
     });
 
@@ -138,7 +138,7 @@ describe('holds and retention', () => {
     await until(async () => (await room()).json().usedBytes <= limit, 10_000, 'room');
     expect((await room()).json()).toMatchObject({ limitBytes: limit, oldestAt: iso(0) });
     const { channels } = await timeline(iso(0), iso(60_000));
-    expect(channels[0].gaps).toMatchObject([{ fromAt: iso(10_000), cause: 'deleted-by-retention' }]);
+    expect(channels[0].gaps).toMatchObject([{ fromAt: iso(10_000), cause: 'deleted-before-minimum' }]);
     expect(channels[0].heldSpans).toEqual([{ fromAt: iso(0), toAt: iso(9_000) }]);
     const onDisk = await readdir(recordingsDir, { recursive: true });
     expect(onDisk.filter((name) => name.endsWith('.mp4'))).toHaveLength(await countSegments());

@@ -10,7 +10,7 @@ import { addChannel, makeChannelSource, until, writeRecording } from '../factori
 import { startRtsp, type RtspFixture } from '../factories/rtsp.ts';
 
 const mebibyte = 1_048_576;
-const diskBytes = 64 * mebibyte;
+const diskBytes = 256 * mebibyte;
 
 /** A disk of its own, so that "full" is really full. Tests run as root on Debian; where a mount is refused, a byte limit stands in. */
 function mountSmallDisk(): { dir: string; isMounted: boolean; remove: () => void } {
@@ -61,11 +61,11 @@ describe('a disk that fills up while cameras record', () => {
       size: '640x480',
     });
     // The factory setting keeps 2 GB free, which this disk never had.
-    await setLimits({ minFreeBytes: 0, maxBytes: null });
+    await setLimits({ minFreeBytes: 100_000_000, maxBytes: null });
     await app.start();
   });
   const setLimits = async (limits: { minFreeBytes: number; maxBytes: number | null }) => {
-    const payload = { storage: { retentionDays: 30, warnDaysLeft: 2, ...limits } };
+    const payload = { storage: { warnDaysLeft: 2, ...limits } };
     const answer = await app.as('admin', { method: 'PATCH', url: '/api/settings', payload });
     expect(answer.statusCode).toBe(200);
   };
@@ -102,7 +102,7 @@ describe('a disk that fills up while cameras record', () => {
     const free = disk0.bavail * disk0.bsize;
     const limits = disk.isMounted
       ? { minFreeBytes: free - 2 * mebibyte, maxBytes: null } // two more mebibytes, then room must be made
-      : { minFreeBytes: 0, maxBytes: usedBytes + 2 * mebibyte };
+      : { minFreeBytes: 100_000_000, maxBytes: usedBytes + 2 * mebibyte };
     await setLimits(limits);
     await until(async () => (await room()).level === 'warning', 15_000, 'the warning');
 
@@ -115,7 +115,7 @@ describe('a disk that fills up while cameras record', () => {
       'the deletion of half a minute of old footage',
     );
     expect(gaps).toHaveLength(1);
-    expect(gaps[0]).toMatchObject({ fromAt: iso(oldAt + 10_000), cause: 'deleted-by-retention' });
+    expect(gaps[0]).toMatchObject({ fromAt: iso(oldAt + 10_000), cause: 'deleted-before-minimum' });
 
     const now = await timeline('now', Date.parse(recordingSince), Date.now());
     expect(now.gaps).toEqual([]);
