@@ -1,6 +1,5 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Readable } from 'node:stream';
 import { MediaError } from '../errors.ts';
 import type { FootageSegment } from '../hls/footage.ts';
 import type { Log } from '../log.ts';
@@ -13,7 +12,7 @@ import { listFrames } from './frames.ts';
 import { layOutClip } from './layout.ts';
 import { planClip } from './plan.ts';
 import { sumFile } from './sums.ts';
-import { readClip } from './write.ts';
+import { streamClip } from './write.ts';
 
 const DEADLINE_MS = 60_000;
 const SELECT_MS = 0.5;
@@ -46,12 +45,13 @@ export async function takeStill(options: StillOptions): Promise<ClipResult> {
   const temporary = `${out}.part`;
   const seconds = (ms: number) => (ms / 1000).toFixed(5);
   const window = [frame.shownMs - SELECT_MS, frame.shownMs + SELECT_MS].map(seconds).join('\\,');
+  const clip = streamClip(layout);
   try {
     const end = await runFfmpeg(
       {
         inputs: [
           {
-            source: Readable.from(readClip(layout), { objectMode: false }),
+            source: clip,
             options: words('-copyts -f mp4'),
           },
         ],
@@ -96,5 +96,7 @@ export async function takeStill(options: StillOptions): Promise<ClipResult> {
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  } finally {
+    clip.destroy();
   }
 }

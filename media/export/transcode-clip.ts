@@ -1,6 +1,5 @@
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Readable } from 'node:stream';
 import { MediaError } from '../errors.ts';
 import type { WallRange } from '../hls/footage.ts';
 import { runFfmpeg } from '../process/ffmpeg.ts';
@@ -13,7 +12,7 @@ import { layOutClip, type ClipLayout } from './layout.ts';
 import { captionTrack, filterValue, hideRegions, type PictureRegion } from './overlay.ts';
 import { planClip, type ClipPart } from './plan.ts';
 import { sumFile } from './sums.ts';
-import { readClip } from './write.ts';
+import { streamClip } from './write.ts';
 
 export interface TranscodeOptions extends ExportOptions {
   /** Words on every picture, below the time: camera and case. From people and cameras; any text is safe. */
@@ -108,12 +107,13 @@ async function encode(
       ? [`[0:a:0]atrim=start=${fromS}:end=${toS},asetpts=PTS-${seconds(first.shownMs)}/TB[a]`]
       : []),
   ].join(';');
+  const clip = streamClip(layout);
   try {
     const end = await runFfmpeg(
       {
         inputs: [
           {
-            source: Readable.from(readClip(layout), { objectMode: false }),
+            source: clip,
             options: words('-copyts -f mp4'),
           },
         ],
@@ -153,6 +153,7 @@ async function encode(
       arguments: end.arguments,
     };
   } finally {
+    clip.destroy();
     await rm(track, { force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { MediaError } from '../errors.ts';
 import { openSource, type ClipLayout, type Extent } from './layout.ts';
@@ -73,8 +74,12 @@ export async function writeMedia(
   return { sha256: hash.digest('hex'), crc32: crc };
 }
 
-/** A clip's bytes in order, as a stream that can be handed on: for whoever reads it once and needs no file. */
-export async function* readClip(layout: ClipLayout): AsyncGenerator<Buffer> {
+/** A clip's bytes in order as a stream, for whoever reads it once and needs no file. Destroy it when it is not read to its end. */
+export function streamClip(layout: ClipLayout): Readable {
+  return Readable.from(readClip(layout), { objectMode: false });
+}
+
+async function* readClip(layout: ClipLayout): AsyncGenerator<Buffer> {
   yield layout.head;
   for await (const block of readBlocks(layout.extents)) yield Buffer.from(block);
 }

@@ -165,7 +165,7 @@ it('copies, transcodes and stills become a ZIP that other programs read, whole a
   expect((await calls.send('security', 'DELETE', `/${id}/clips/${exportId}`)).json().code).toBe(
     'case.clip-packaged',
   );
-});
+}, 120_000);
 
 it('with the two-person rule only a second person lets a package go, and no single clip leaves before', async () => {
   await setRules({ isTwoPersonRuleOn: true });

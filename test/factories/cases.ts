@@ -33,7 +33,7 @@ export function caseCalls(app: TestApp) {
       until(async () => {
         const found = await read(id);
         return found.clips.every((clip) => clip.state !== 'queued' && clip.state !== 'running') && found;
-      }, 20_000),
+      }, 60_000),
     /** Asks for a package as `role` and waits for its end. */
     async pack(id: string, role: Role = 'security'): Promise<Package> {
       const response = await send(role, 'POST', `/${id}/packages`);
@@ -41,7 +41,7 @@ export function caseCalls(app: TestApp) {
       return until(async () => {
         const [newest] = (await read(id)).packages;
         return newest?.state === 'ready' || newest?.state === 'failed' ? newest : undefined;
-      }, 20_000);
+      }, 60_000);
     },
     download: (id: string, role: Role = 'security', headers: Record<string, string> = {}) =>
       app.as(role, { method: 'GET', url: `/api/cases/${id}/package`, headers }),
