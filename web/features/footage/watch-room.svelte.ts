@@ -72,6 +72,11 @@ export class WatchRoom {
     this.#hold();
   }
 
+  /** Shows an instant, halted: a link or a reload gives the very picture that was left. */
+  open(at: number): void {
+    this.#jump(at);
+  }
+
   /** Jumps to an instant; playing goes on, and the very first jump begins to play. */
   seek(at: number): void {
     const isFirst = this.at === null;
