@@ -47,7 +47,7 @@ describe('a raw key frame', () => {
   it('has its parameter sets before it and start codes between its parts', () => {
     const sample = Buffer.from('0000000165000000026566', 'hex');
     expect(toAnnexB(sample, { codec: 'h264', config }).toString('hex')).toBe(
-      '00000001674200000001684e00000001650000000165' + '66',
+      '00000001674200000001684e0000000165000000016566',
     );
   });
   it('is refused when a length leads out of it', () => {
