@@ -16,6 +16,8 @@ import { wallMs } from '#media/time.ts';
 import { thumbnailWidths } from './schema.ts';
 import type { FootageSource, SpanMs } from './types.ts';
 
+/** A group of pictures and some patience: what is older is on the disk. */
+const writingMs = 8_000;
 const longestFilmMs = 31 * 86_400_000 + 3_600_000;
 /** Looking at pictures of a camera one after the other is one look for the trail. */
 const auditWindowMs = 600_000;
@@ -81,6 +83,8 @@ export function createPictureService(options: {
       signal?: AbortSignal,
     ): Promise<Thumbnail> {
       const { channelId, at } = ask;
+      // The archive would wait for the future to be recorded.
+      if (at > now()) throw new AppError('footage.none');
       const width = thumbnailWidths.find((each) => each >= ask.width) ?? thumbnailWidths[3];
       try {
         const place = await placeAt(channelId, at, signal);
@@ -111,7 +115,9 @@ export function createPictureService(options: {
       checkRange(ask, longestFilmMs);
       await channels.get(ask.channelId);
       const instants = spreadEvenly(ask, ask.count);
-      const segments = await footage.list(ask.channelId, ask, signal);
+      // The newest pictures are on their way to the disk; a strip does not wait for them.
+      const toAt = Math.max(ask.fromAt + 1, Math.min(ask.toAt, now() - writingMs));
+      const segments = await footage.list(ask.channelId, { fromAt: ask.fromAt, toAt }, signal);
       const cells = await planFilm(segments, instants);
       await noteLook(ask.channelId, ask, by);
       return cells.map(({ at, place }) => ({ at, frameAt: place?.at ?? null }));
@@ -176,6 +182,9 @@ export function asAppError(error: unknown): unknown {
     return new AppError('unavailable', { problem: 'too many pictures are being made' }, { cause: error });
   // The file went while we looked (retention), or the picture is damaged: there is nothing to show there.
   if (isMediaError(error, 'rejected', 'bad-output'))
+    return new AppError('footage.none', undefined, { cause: error });
+  // Nobody is there to be told any more; it must not look like a failure of the server.
+  if (isMediaError(error, 'cancelled') || (error instanceof Error && error.name === 'AbortError'))
     return new AppError('footage.none', undefined, { cause: error });
   if (isMediaError(error, 'timeout')) return new AppError('unavailable', undefined, { cause: error });
   return error;

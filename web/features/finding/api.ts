@@ -28,7 +28,7 @@ export async function loadFrame(
   signal?: AbortSignal,
 ): Promise<TakenPicture> {
   const path = withQuery('/api/footage/frame', { channelId, at: wire(at), width });
-  const response = await requestRaw('GET', path, { ...(signal ? { signal } : {}) });
+  const response = await requestRaw('GET', path, signal ? { signal } : {});
   const takenAt = Date.parse(response.headers.get('x-picture-at') ?? '');
   return { url: URL.createObjectURL(await response.blob()), at: takenAt };
 }
@@ -71,7 +71,8 @@ export async function* searchChanges(
   const response = await requestRaw('POST', '/api/footage/changes', { body, signal, isLong: true });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
-  while (reader) {
+  if (!reader) return;
+  for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
     const lines = (rest + value).split('\n');

@@ -34,7 +34,14 @@ export function watchKeys(to: WatchKeyTargets): Shortcut[] {
     { keys: ['['], title: m.footage_mark_start, run: () => to.mark('fromAt') },
     { keys: [']'], title: m.footage_mark_end, run: () => to.mark('toAt') },
     { keys: ['j'], title: m.footage_reverse, run: () => shuttle(-1) },
-    { keys: ['k'], title: m.footage_pause, run: () => room.pause() },
+    {
+      keys: ['k'],
+      title: m.footage_pause,
+      run() {
+        room.pause();
+        if (room.rate < 0) room.setRate(1);
+      },
+    },
     { keys: ['l'], title: m.footage_faster, run: () => shuttle(1) },
     { keys: ['('], title: m.footage_event_before, run: () => to.jumpToEvent(-1) },
     { keys: [')'], title: m.footage_event_next, run: () => to.jumpToEvent(1) },

@@ -26,7 +26,7 @@ export class WatchRoom {
   at = $state<number | null>(null);
   isPlaying = $state(false);
   rate = $state(1);
-  /** Only key frames are shown: backwards, or because the browser does not keep up. */
+  /** Only key frames are shown: backwards and fast, or because the browser does not keep up. */
   isKeyFramesOnly = $state(false);
   /** The stretch without footage that was last skipped. */
   skipped = $state.raw<{ fromAt: number; toAt: number } | null>(null);
@@ -72,6 +72,11 @@ export class WatchRoom {
     this.#hold();
   }
 
+  /** Shows an instant, halted: a link or a reload gives the very picture that was left. */
+  open(at: number): void {
+    this.#jump(at);
+  }
+
   /** Jumps to an instant; playing goes on, and the very first jump begins to play. */
   seek(at: number): void {
     const isFirst = this.at === null;
@@ -94,11 +99,11 @@ export class WatchRoom {
     else this.play();
   }
 
-  /** Negative runs backwards, by key frames. */
+  /** Negative runs backwards: picture by picture as fast as the browser finds them, by key frames from ×4 on. */
   setRate(rate: number): void {
     this.rate = rate;
     this.#clock.setRate(rate);
-    this.isKeyFramesOnly = rate < 0;
+    this.isKeyFramesOnly = rate <= -keyFramesFromRate;
     this.#strain = [];
   }
 

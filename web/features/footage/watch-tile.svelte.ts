@@ -54,8 +54,10 @@ export class WatchTile {
   #video: HTMLVideoElement | undefined;
   #hls: Hls | undefined;
   #opening: AbortController | undefined;
+  #openingWindow: { fromAt: number; toAt: number } | undefined;
   #window: { fromAt: number; toAt: number } | undefined;
-  #emptyUntil: { at: number; retryAt: number } | undefined;
+  /** After a failure: the same place is not asked again at once. */
+  #retry: { at: number; notBefore: number } | undefined;
   #fragments: readonly TimedFragment[] = [];
   #sought: { position: number; since: number } | undefined;
   #lastMediaTime: number | undefined;
@@ -177,18 +179,13 @@ export class WatchTile {
   }
 
   #openAt(at: number, rate: number): void {
-    const empty = this.#emptyUntil;
-    if (
-      empty &&
-      Math.abs(at - empty.at) < 1_000 * Math.max(1, Math.abs(rate)) &&
-      performance.now() < empty.retryAt
-    )
-      return;
-    if (this.#opening && this.#opening.signal.reason === undefined && this.#isOpeningFor(at)) return;
+    const retry = this.#retry;
+    const isNear = retry && Math.abs(at - retry.at) < 1_000 * Math.max(1, Math.abs(rate));
+    if (retry && isNear && performance.now() < retry.notBefore) return;
+    if (this.#opening && this.#isOpeningFor(at)) return;
     void this.#open(at, rate);
   }
 
-  #openingWindow: { fromAt: number; toAt: number } | undefined;
   #isOpeningFor(at: number): boolean {
     const window = this.#openingWindow;
     return window !== undefined && at >= window.fromAt && at < window.toAt;
@@ -212,7 +209,7 @@ export class WatchTile {
       if (!response.ok) throw new Error(`the playlist answered ${response.status}`);
       const fragments = readPlaylistTimes(await response.text());
       if (opening.signal.aborted) return;
-      this.#emptyUntil = undefined;
+      this.#retry = undefined;
       this.isTranscoded = playback.isTranscoded;
       this.#load(playback.playlistUrl, fragments, at);
       this.#window = window;
@@ -221,9 +218,15 @@ export class WatchTile {
       const failure = toApiError(error);
       this.#unload();
       this.shownAt = null;
-      this.state = failure.code === 'footage.none' ? 'none' : 'failed';
-      this.problem = failure.code === 'footage.none' ? null : failure.message;
-      this.#emptyUntil = { at, retryAt: performance.now() + retryMs };
+      if (failure.code === 'footage.none') {
+        // The whole stretch is empty: not asked again while the clock runs through it.
+        this.#window = window;
+        this.state = 'none';
+      } else {
+        this.state = 'failed';
+        this.problem = failure.message;
+        this.#retry = { at, notBefore: performance.now() + retryMs };
+      }
     } finally {
       if (this.#opening === opening) {
         this.#opening = undefined;
@@ -260,7 +263,7 @@ export class WatchTile {
       hls.destroy();
       if (this.#hls === hls) this.#hls = undefined;
       this.#window = undefined;
-      this.#emptyUntil = { at: this.shownAt ?? at, retryAt: performance.now() + retryMs };
+      this.#retry = { at: this.shownAt ?? at, notBefore: performance.now() + retryMs };
     });
     hls.loadSource(url);
     hls.attachMedia(video);
