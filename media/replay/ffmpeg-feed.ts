@@ -18,9 +18,10 @@ export interface FfmpegFeed {
 }
 
 const READY_MS = 10_000;
-/** BYE of the source that `write` stamps on its packets. Source: RFC 3550 section 6.6 */
+/** Of the packets that `write` sends. */
 const SOURCE = 0x57454941;
-const BYE = Buffer.from([0x81, 203, 0, 1, 0x57, 0x45, 0x49, 0x41]);
+/** An empty receiver report, which a compound must begin with (ffmpeg passes over a bare BYE), and BYE. Source: RFC 3550 section 6 */
+const BYE = Buffer.from('80c9000157454941' + '81cb000157454941', 'hex');
 
 /**
  * Opens the address. ffmpeg can neither send the headers of an ONVIF replay nor keep its times; so the replay is held here, and ffmpeg is
