@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { dialectOf, lockByName, type Db, type Dialect } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
 import * as footage from './migrations/0002-footage.ts';
+import * as deviceArchive from './migrations/0003-device-archive.ts';
 
 /** One forward step. Never edited once released: a change is a new step. */
 export interface Migration {
@@ -13,6 +14,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
   { name: '0002-footage', up: footage.up },
+  { name: '0003-device-archive', up: deviceArchive.up },
 ];
 
 /** The database was written by a newer program than this one; starting could damage it. */

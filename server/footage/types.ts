@@ -1,5 +1,7 @@
 import type { StreamKind } from '#api/devices/schema.ts';
+import type { OnvifDevice } from '#media/onvif/device.ts';
 import type { StreamSource } from '#media/source.ts';
+import type { ArchivedChannel } from './device-archive-rules.ts';
 
 /** What footage and live need to know of a channel. */
 export interface ChannelFacts {
@@ -28,4 +30,21 @@ export interface ChannelSource {
    * @throws AppError not-found, channel.no-picture when the device is off or tells of no such stream
    */
   getStream(channelId: string, kind: StreamKind): Promise<ChannelStream>;
+}
+
+/** A device that may hold recordings of its own. */
+export interface ArchivedDevice {
+  readonly deviceId: string;
+  /** All of its channels. */
+  readonly channels: readonly ArchivedChannel[];
+  /** A conversation with it, with its log-in; sends nothing yet. `signal` ends every request. */
+  open(signal: AbortSignal): Pick<OnvifDevice, 'archive' | 'getClock'>;
+  /** The source of a replay at an address the device gave. */
+  replayFrom(url: string): StreamSource;
+}
+
+/** Devices' own archives as footage sees them. */
+export interface ArchiveSource {
+  /** undefined: nobody knows the channel, or its device is switched off or taken out. */
+  find(channelId: string): ArchivedDevice | undefined;
 }
