@@ -199,6 +199,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     audit,
     settings,
     channels,
+    archives: devices.archives,
     metrics,
     now,
     log: log.child({ component: 'footage' }),

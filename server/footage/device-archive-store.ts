@@ -51,6 +51,8 @@ export interface DeviceSegment {
   readonly endAt: number;
   readonly videoCodec: string;
   readonly hasAudio: boolean;
+  /** Device minus server, by which it was placed. */
+  readonly clockSkewMs: number;
 }
 
 type Row = Record<string, number | string | null>;
@@ -161,7 +163,7 @@ export function createDeviceArchiveStore(db: Knex) {
     async insertPiece(
       channelId: string,
       piece: Omit<PieceRow, 'id'> & { sizeBytes: number; at: number },
-      segments: readonly Omit<DeviceSegment, 'pieceId'>[],
+      segments: readonly Omit<DeviceSegment, 'pieceId' | 'clockSkewMs'>[],
     ): Promise<void> {
       const id = newId();
       await inTransaction(db, async (trx) => {
@@ -194,12 +196,14 @@ export function createDeviceArchiveStore(db: Knex) {
 
     /** Fetched files that share time with `range` (our clock), by start. */
     async listSegments(channelId: string, range: SpanMs): Promise<DeviceSegment[]> {
-      const rows: Row[] = await db('device_segments')
-        .where({ channel_id: channelId })
+      const rows: Row[] = await db('device_segments as segment')
+        .join('device_pieces as piece', 'piece.id', 'segment.piece_id')
+        .where('segment.channel_id', channelId)
         .andWhere('start_at', '<', range.toAt)
         .andWhere('start_at', '>', range.fromAt - longestPieceMs)
         .andWhere('end_at', '>', range.fromAt)
-        .orderBy('start_at');
+        .orderBy('start_at')
+        .select('segment.*', 'piece.clock_skew_ms');
       return rows.map((row) => ({
         pieceId: String(row.piece_id),
         runId: String(row.run_id),
@@ -208,6 +212,7 @@ export function createDeviceArchiveStore(db: Knex) {
         endAt: Number(row.end_at),
         videoCodec: String(row.video_codec),
         hasAudio: row.has_audio === 1,
+        clockSkewMs: Number(row.clock_skew_ms),
       }));
     },
 

@@ -158,17 +158,26 @@ export function createDeviceFetcher(options: {
       if (!device || clockSkewMs === null) throw new AppError('device.unreachable');
       let done = 0;
       onProgress?.(0);
+      // The first failure ends the others: a device that is gone would cost its time limit for each piece.
+      const failing = new AbortController();
+      const stop = AbortSignal.any([failing.signal, ...(signal ? [signal] : [])]);
+      let failure: unknown;
       const work = pieces.map(async (piece) => {
         const key = [channelId, piece.token, piece.fromAt, piece.toAt].join(' ');
-        await lanes.run(device.deviceId, key, signal, (alone) =>
-          fetchPiece(device, channelId, piece, clockSkewMs, AbortSignal.any([alone, closing.signal])),
-        );
+        try {
+          await lanes.run(device.deviceId, key, stop, (alone) =>
+            fetchPiece(device, channelId, piece, clockSkewMs, AbortSignal.any([alone, closing.signal])),
+          );
+        } catch (error) {
+          if (!failing.signal.aborted) failure = error;
+          failing.abort();
+          return;
+        }
         done += 1;
         onProgress?.(done / pieces.length);
       });
-      const results = await Promise.allSettled(work);
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
+      await Promise.all(work);
+      if (failing.signal.aborted) throw failure;
     },
 
     async touch(pieceIds) {

@@ -12,7 +12,7 @@ import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
 import { wallMs } from '#media/time.ts';
 import { clipName } from './clip-name.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
-import type { FootageFiles } from './footage-files.ts';
+import { sourceSpans, type FootageFiles, type SourceSpan } from './footage-files.ts';
 import type { ExportResult } from './schema.ts';
 import { spanDetail } from './service.ts';
 import { toWireSpan } from './wire.ts';
@@ -66,7 +66,16 @@ export function createExportRunner(options: {
       bus.emit({ name: 'export.changed', exportId, state: 'running', progress });
     };
     tell(null);
-    const footage = await options.files.list(entry.channelId, entry, signal);
+    // What a device must first be asked for takes most of the time where it is needed at all.
+    let share = 0;
+    let deviceProblem: string | undefined;
+    const footage = await options.files.list(entry.channelId, entry, signal, {
+      onProgress(done) {
+        share = 0.8;
+        tell(share * done);
+      },
+      onProblem: (code) => void (deviceProblem = code),
+    });
     if (footage.length === 0) throw new AppError('footage.none');
 
     const file = clipName(entry.channelName, entry, options.siteTimeZone, exportId);
@@ -76,15 +85,15 @@ export function createExportRunner(options: {
       toAt: wallMs(entry.toAt),
       out: join(exportsDir, file),
       signal,
-      onProgress: ({ done }) => tell(done),
+      onProgress: ({ done }) => tell(share + (1 - share) * done),
       log: log.child({ exportId }),
     });
-    await keep(entry, clip);
+    await keep(entry, clip, { sources: sourceSpans(footage, entry), deviceProblem });
     return { exportId };
   }
 
-  async function keep(entry: ExportRecord, clip: ClipResult): Promise<void> {
-    const result = toResult(clip);
+  async function keep(entry: ExportRecord, clip: ClipResult, origin: Origin): Promise<void> {
+    const result = toResult(clip, origin);
     const [first] = result.files;
     if (!first) throw new AppError('export.failed');
     const { fileName: file, sizeBytes, sha256 } = first;
@@ -155,7 +164,13 @@ export function createExportRunner(options: {
   };
 }
 
-function toResult(clip: ClipResult): ExportResult {
+/** Where the footage of a clip came from. */
+interface Origin {
+  readonly sources: readonly SourceSpan[];
+  readonly deviceProblem: string | undefined;
+}
+
+function toResult(clip: ClipResult, { sources, deviceProblem }: Origin): ExportResult {
   const [first] = clip.files;
   const { covered, gaps, leadMs, tailMs } = clip;
   return {
@@ -167,6 +182,8 @@ function toResult(clip: ClipResult): ExportResult {
     frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
     videoCodec: first?.videoCodec ?? '',
     hasAudio: clip.files.some((file) => file.hasAudio),
+    sources: sources.map(({ source, clockSkewMs, ...span }) => ({ ...toWireSpan(span), source, clockSkewMs })),
+    ...(deviceProblem === undefined ? {} : { deviceProblem }),
     isDecodable: true, // exportClip decodes the ends of every file and fails otherwise
     files: clip.files.map(({ file, sizeBytes, sha256, durationMs }) => ({
       fileName: basename(file),

@@ -10,6 +10,7 @@ import type { Principal } from '#api/http/guard.ts';
 import type { JobService } from '#api/jobs/service.ts';
 import type { ChannelSource } from './types.ts';
 import { exportJobKind, unlinkIfThere, type ExportJob } from './export-runner.ts';
+import type { DeviceFootage } from './device-footage.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
 import type { OpenFootage } from './open-footage.ts';
 import { pathInside } from './paths.ts';
@@ -18,6 +19,8 @@ import { checkRange, spanDetail, type By } from './service.ts';
 import { isOverlapping, type SpanMs } from './spans.ts';
 
 const shortestMs = 1_000;
+/** How long a request waits for a device that may hold what we do not. */
+const deviceAskMs = 3_000;
 const longestMs = 12 * 3_600_000;
 
 /** Further requests of one session for one file count as the same download for this long. */
@@ -36,6 +39,7 @@ export function createExportService(options: {
   store: ExportStore;
   segments: SegmentStore;
   open: OpenFootage;
+  devices: DeviceFootage;
   channels: ChannelSource;
   jobs: JobService;
   exportsDir: string;
@@ -56,7 +60,10 @@ export function createExportService(options: {
 
   async function hasFootage(channelId: string, range: SpanMs): Promise<boolean> {
     if (await segments.hasOverlapping(channelId, range)) return true;
-    return (await options.open.spansOf(channelId)).some((span) => isOverlapping(span, range));
+    if ((await options.open.spansOf(channelId)).some((span) => isOverlapping(span, range))) return true;
+    await options.devices.refresh([channelId], range, deviceAskMs);
+    const { held, spans } = await options.devices.offer(channelId, range);
+    return spans.length > 0 || held.state === 'unknown'; // the job asks again, with more patience, and tells why not
   }
 
   return {
