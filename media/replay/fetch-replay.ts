@@ -44,7 +44,7 @@ const STRETCHES_LIMIT = 64;
 /** At 30 Mbit/s the double of five minutes. */
 const LIMIT_BYTES = 2_000_000_000;
 /** Even a device that ignores `Rate-Control: no` is done after the range's own length. */
-const slowestMs = (lengthMs: number) => 30_000 + 1.5 * (lengthMs + LONGEST_GROUP_MS);
+const slowestMs = (lengthMs: number) => Math.ceil(30_000 + 1.5 * (lengthMs + LONGEST_GROUP_MS));
 
 /**
  * Fetches a range of a device's recording into files of the recorder's form. Each picture is placed by the time the device itself
@@ -95,6 +95,7 @@ async function fetchStretch(options: ReplayOptions): Promise<Stretch> {
   });
   const stretch: Stretch = { segment: undefined, pictureCount: 0, isWhole: false, resumesAt: undefined };
   let writer: PictureWriter | undefined;
+  const first: ReplayPicture[] = [];
   try {
     const cut = createCutter({ fromDeviceAt, untilDeviceAt });
     for await (const picture of picturesOf(session)) {
@@ -103,10 +104,14 @@ async function fetchStretch(options: ReplayOptions): Promise<Stretch> {
       if (decision === 'complete') stretch.isWhole = true;
       if (decision === 'gap') stretch.resumesAt = picture.deviceAt;
       if (decision !== 'keep') break;
-      writer ??= await openPictureWriter(session, picture, options);
-      await writer.write(picture);
       stretch.pictureCount += 1;
+      if (!writer) {
+        first.push(picture);
+        if (first.length < LOOK_AHEAD) continue;
+        writer = await openPictureWriter(session, first, options);
+      } else await writer.write(picture);
     }
+    if (first.length > 0) writer ??= await openPictureWriter(session, first, options);
     stretch.segment = await writer?.finish();
     return stretch;
   } finally {
@@ -126,17 +131,28 @@ interface PictureWriter {
   close(): Promise<void>;
 }
 
+/** Pictures looked at before ffmpeg is started, to see whether they come out of order. */
+const LOOK_AHEAD = 8;
+/** Without B-pictures: the first packet, which ffmpeg leaves without a time, begins at 0; decode times need no lead. */
+const FIRST_IN_ORDER =
+  'setts=pts=if(eq(N\\,0)*eq(PTS\\,NOPTS)\\,0\\,PTS):dts=if(eq(N\\,0)*eq(PTS\\,NOPTS)\\,0\\,DTS)';
+
 /** RTP's video clock; the first picture's time in it. Not 0: ffmpeg takes that for "no time". */
 const TICKS_PER_MS = 90;
 const FIRST_TICKS = 90_000;
 
-/** One ffmpeg that copies pictures into one fragmented file. The RTP clock it sees is the device's wall clock, counted from `first`. */
+/**
+ * One ffmpeg that copies pictures into one fragmented file, `ahead` being the first of them. The RTP clock it sees is the device's wall
+ * clock, counted from the first.
+ */
 async function openPictureWriter(
   session: ReplaySession,
-  first: ReplayPicture,
+  ahead: readonly ReplayPicture[],
   { dir, clockOffsetMs, signal, log }: ReplayOptions,
 ): Promise<PictureWriter> {
   const { video } = session;
+  const [first] = ahead as [ReplayPicture];
+  const isInOrder = ahead.every((picture, index) => picture.deviceAt >= (ahead[index - 1]?.deviceAt ?? 0));
   const runId = newRunId(first.deviceAt + clockOffsetMs);
   const part = join(dir, partName(runId, 0));
   const feed: FfmpegFeed = await openFfmpegFeed(writeReplaySdp(video, { withSetup: !first.hasParameters }));
@@ -153,7 +169,15 @@ async function openPictureWriter(
       outputs: [
         {
           target: output.target,
-          options: ['-map', '0:v:0', '-c:v', 'copy', '-bsf:v', FIRST_PACKET, ...output.options],
+          options: [
+            '-map',
+            '0:v:0',
+            '-c:v',
+            'copy',
+            '-bsf:v',
+            isInOrder ? FIRST_IN_ORDER : FIRST_PACKET,
+            ...output.options,
+          ],
         },
       ],
     },
@@ -171,6 +195,14 @@ async function openPictureWriter(
     await ended;
     await rm(part, { force: true });
   }
+  async function write(picture: ReplayPicture): Promise<void> {
+    const ticks = FIRST_TICKS + Math.round((picture.deviceAt - first.deviceAt) * TICKS_PER_MS);
+    for (const packet of picture.packets) {
+      const own = Buffer.from(packet);
+      own.writeUInt32BE(ticks >>> 0, 4);
+      await feed.write(own);
+    }
+  }
   try {
     await Promise.race([
       feed.ready(),
@@ -178,20 +210,14 @@ async function openPictureWriter(
         throw new MediaError('bad-output', 'ffmpeg did not take the replay', { stderr });
       }),
     ]);
+    for (const picture of ahead) await write(picture);
   } catch (error) {
     await close();
     throw error;
   }
   return {
     close,
-    async write(picture) {
-      const ticks = FIRST_TICKS + Math.round((picture.deviceAt - first.deviceAt) * TICKS_PER_MS);
-      for (const packet of picture.packets) {
-        const own = Buffer.from(packet);
-        own.writeUInt32BE(ticks >>> 0, 4);
-        await feed.write(own);
-      }
-    },
+    write,
     async finish() {
       feed.end();
       const { stderr } = await ffmpeg.done;

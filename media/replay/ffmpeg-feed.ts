@@ -40,14 +40,17 @@ export async function openFfmpegFeed(sdp: string): Promise<FfmpegFeed> {
   };
 
   const server = createServer((socket) => {
-    socket.on('error', (error) => fail(new MediaError('internal', `ffmpeg's connection broke: ${error.message}`)));
+    socket.on('error', (error) =>
+      fail(new MediaError('internal', `ffmpeg's connection broke: ${error.message}`)),
+    );
     const reader = createRtspReader();
     socket.on('data', (bytes: Buffer) => {
       try {
         for (const item of reader.push(bytes)) answer(socket, item);
       } catch (error) {
         socket.destroy();
-        if (socket === client) fail(error instanceof MediaError ? error : new MediaError('internal', String(error)));
+        if (socket === client)
+          fail(error instanceof MediaError ? error : new MediaError('internal', String(error)));
       }
     });
     socket.on('drain', settle);

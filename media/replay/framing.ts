@@ -34,7 +34,8 @@ export function createRtspReader() {
       throw new MediaError('protocol', 'the connection carries neither RTSP nor frames');
     const headEnd = buffer.subarray(0, HEAD_LIMIT_BYTES).indexOf('\r\n\r\n');
     if (headEnd < 0) {
-      if (buffer.length >= HEAD_LIMIT_BYTES) throw new MediaError('too-large', 'the RTSP headers have no end');
+      if (buffer.length >= HEAD_LIMIT_BYTES)
+        throw new MediaError('too-large', 'the RTSP headers have no end');
       return undefined;
     }
     const [start = '', ...lines] = buffer.toString('latin1', 0, headEnd).split('\r\n');
@@ -50,7 +51,8 @@ export function createRtspReader() {
     const length = Number(headers.get('content-length')?.[0] ?? 0);
     if (!Number.isSafeInteger(length) || length < 0)
       throw new MediaError('protocol', 'the content length is misshapen');
-    if (length > BODY_LIMIT_BYTES) throw new MediaError('too-large', 'the RTSP body is too large', { length });
+    if (length > BODY_LIMIT_BYTES)
+      throw new MediaError('too-large', 'the RTSP body is too large', { length });
     const end = headEnd + 4 + length;
     if (buffer.length < end) return undefined;
     const body = buffer.toString('utf8', headEnd + 4, end);

@@ -36,7 +36,7 @@ export function createPictureReader(codec: ReplayCodec) {
   }
 
   function timeOf(timestamp: number, told: number | undefined): number {
-    const ticks = last && ((timestamp - last.timestamp) | 0); // signed, across the 32-bit wrap
+    const ticks = last && (timestamp - last.timestamp) | 0; // signed, across the 32-bit wrap
     const deviceAt = told ?? (last && ticks !== undefined ? last.deviceAt + ticks / CLOCK_PER_MS : undefined);
     if (deviceAt === undefined)
       throw new MediaError('protocol', 'the device sends no replay times with its pictures');
@@ -103,7 +103,8 @@ export function createCutter(range: { fromDeviceAt: number; untilDeviceAt: numbe
       return 'keep';
     }
     const leapMs = deviceAt - lastAt;
-    if (leapMs > LEAP_MS || leapMs < -LEAP_MS || (picture.isDiscontinuity && leapMs > TOLD_LEAP_MS)) return 'gap';
+    if (leapMs > LEAP_MS || leapMs < -LEAP_MS || (picture.isDiscontinuity && leapMs > TOLD_LEAP_MS))
+      return 'gap';
     lastAt = Math.max(lastAt, deviceAt); // B-pictures come after the one they precede
     return 'keep';
   };

@@ -31,7 +31,10 @@ export function readReplaySdp(sdp: string): ReplayVideo {
   const name = encoding?.[2]?.toUpperCase();
   const codec = name === 'H264' ? 'h264' : name === 'H265' ? 'h265' : undefined;
   if (!codec || encoding?.[3] !== '90000' || payloadType > 127)
-    throw new MediaError('not-supported', `recorded video of the kind ${name ?? 'unknown'} cannot be fetched`);
+    throw new MediaError(
+      'not-supported',
+      `recorded video of the kind ${name ?? 'unknown'} cannot be fetched`,
+    );
   const parameters = section
     .map((line) => /^a=fmtp:(\d+) +(.+)$/.exec(line))
     .filter((match) => Number(match?.[1]) === payloadType)
@@ -39,7 +42,9 @@ export function readReplaySdp(sdp: string): ReplayVideo {
     .map((parameter) => parameter.trim())
     .filter((parameter) => /^[\w-]+=[\w+/=,.-]*$/.test(parameter));
   const isSetup = (parameter: string) => parameter.startsWith('sprop-');
-  const control = section.map((line) => /^a=control:(\S+)$/.exec(line)?.[1]).find((found) => found !== undefined);
+  const control = section
+    .map((line) => /^a=control:(\S+)$/.exec(line)?.[1])
+    .find((found) => found !== undefined);
   return {
     codec,
     payloadType,

@@ -47,7 +47,12 @@ export async function openReplaySession(options: {
   const { source, signal, limitBytes } = options;
   const url = checkedUrl(source);
   const port = Number(url.port || DEFAULT_PORT);
-  const socket = await openTcp({ host: url.hostname.replace(/^\[|\]$/g, ''), port, deadlineMs: REQUEST_MS, signal });
+  const socket = await openTcp({
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port,
+    deadlineMs: REQUEST_MS,
+    signal,
+  });
   const wire = createWire(socket, { limitBytes, signal });
   let challenges: readonly string[] | undefined;
   let nonceUses = 0;
@@ -60,8 +65,14 @@ export async function openReplaySession(options: {
     const lines = [`${method} ${uri} RTSP/1.0`, `CSeq: ${(sequence += 1)}`, 'User-Agent: weian'];
     if (sessionId !== undefined) lines.push(`Session: ${sessionId}`);
     if (challenges && source.credentials) {
-      const authorization = authorizationFor(challenges, { method, uri, ...source.credentials, nc: (nonceUses += 1) });
-      if (authorization === undefined) throw new MediaError('unauthorized', 'the device wants an unknown kind of log-in');
+      const authorization = authorizationFor(challenges, {
+        method,
+        uri,
+        ...source.credentials,
+        nc: (nonceUses += 1),
+      });
+      if (authorization === undefined)
+        throw new MediaError('unauthorized', 'the device wants an unknown kind of log-in');
       lines.push(`Authorization: ${authorization}`);
     }
     for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
@@ -69,13 +80,20 @@ export async function openReplaySession(options: {
     return sequence;
   }
 
-  async function ask(method: string, uri: string, headers: Readonly<Record<string, string>>): Promise<Message> {
+  async function ask(
+    method: string,
+    uri: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Message> {
     for (let tries = 0; ; tries += 1) {
       const reply = await wire.reply(write(method, uri, headers), REQUEST_MS);
       const status = statusOf(reply);
       const wanted = reply.headers.get('www-authenticate');
       // A second answer is given only to a new nonce of a log-in that was accepted before: passwords are not tried twice.
-      const mayAnswer = source.credentials && wanted && (challenges === undefined || /stale\s*=\s*"?true/i.test(wanted.join()));
+      const mayAnswer =
+        source.credentials &&
+        wanted &&
+        (challenges === undefined || /stale\s*=\s*"?true/i.test(wanted.join()));
       if (status === 401 && mayAnswer && tries === 0) {
         challenges = wanted;
         nonceUses = 0;
@@ -105,7 +123,10 @@ export async function openReplaySession(options: {
 
   let keepAlive: NodeJS.Timeout | undefined;
   try {
-    const described = await ask('DESCRIBE', source.url, { Accept: 'application/sdp', Require: 'onvif-replay' });
+    const described = await ask('DESCRIBE', source.url, {
+      Accept: 'application/sdp',
+      Require: 'onvif-replay',
+    });
     const video = readReplaySdp(described.body);
     const base = described.headers.get('content-base')?.[0] ?? source.url;
     aggregate = asRtsp(base) ?? source.url;
@@ -138,7 +159,8 @@ const clockText = (at: number): string => new Date(at).toISOString().replace(/[-
 const statusOf = (reply: Message): number => Number(reply.start.slice(9, 12));
 
 /** Only what can stand in a request line. */
-const asRtsp = (text: string): string | undefined => (/^rtsp:\/\/[!-~]{1,2000}$/.test(text) ? text : undefined);
+const asRtsp = (text: string): string | undefined =>
+  /^rtsp:\/\/[!-~]{1,2000}$/.test(text) ? text : undefined;
 
 function trackAddress(base: string, control: string | undefined): string {
   if (control === undefined || control === '*') return base;
@@ -174,7 +196,8 @@ function createWire(socket: Socket, { limitBytes, signal }: { limitBytes: number
     if (item.kind === 'message') {
       const number = Number(item.headers.get('cseq')?.[0]);
       // Replies nobody waits for (to keep-alive) and requests of the device are dropped; two at most wait at any time.
-      if (item.start.startsWith('RTSP/') && Number.isSafeInteger(number) && replies.size < 4) replies.set(number, item);
+      if (item.start.startsWith('RTSP/') && Number.isSafeInteger(number) && replies.size < 4)
+        replies.set(number, item);
     } else if (channel !== undefined && item.channel === channel && !isDiscarding) {
       queue.push(item.data);
       queuedBytes += item.data.length;
@@ -226,7 +249,8 @@ function createWire(socket: Socket, { limitBytes, signal }: { limitBytes: number
         if (reply) return reply;
         if (failure) throw failure;
         if (end === 'closed') throw new MediaError('protocol', 'the device hung up');
-        if (!(await wait(endsAt))) throw new MediaError('timeout', 'the device did not answer the replay request');
+        if (!(await wait(endsAt)))
+          throw new MediaError('timeout', 'the device did not answer the replay request');
       }
     },
     async *packets(): AsyncGenerator<Buffer, void, void> {

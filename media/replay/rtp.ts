@@ -94,7 +94,8 @@ export function unitKinds(codec: ReplayCodec, packet: Buffer, from: number, end:
   if (end - from >= headerBytes) {
     const type = typeOf(from);
     if (type === aggregate) {
-      for (let at = from + headerBytes; at + 2 < end; at += 2 + packet.readUInt16BE(at)) types.push(typeOf(at + 2));
+      for (let at = from + headerBytes; at + 2 < end; at += 2 + packet.readUInt16BE(at))
+        types.push(typeOf(at + 2));
     } else if (type === fragment) {
       const header = from + headerBytes < end ? packet.readUInt8(from + headerBytes) : 0;
       if ((header & 0x80) !== 0) types.push(header & (codec === 'h264' ? 0x1f : 0x3f));

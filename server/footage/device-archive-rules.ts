@@ -7,8 +7,9 @@ export const dayMs = 86_400_000;
 const clockToleranceMs = 1_500;
 /** A group of pictures may begin this long before the instant that is asked for. */
 export const longestGroupMs = 12_000;
-/** Devices round the ends of what they hold to seconds. */
+/** Devices round the ends of what they hold to seconds, and the last group may reach beyond. */
 const edgeMs = 2_000;
+const wholeSeconds = (at: number) => Math.floor(at / 1_000) * 1_000;
 
 /**
  * The skew (device minus server) with which a device's footage is placed: the measured one, but the one used before while the two
@@ -83,7 +84,7 @@ export function piecesToFetch(
   held: readonly SpanMs[],
   pieces: readonly FetchedPiece[],
 ): SpanMs[] {
-  const widened = mergeSpans(held.map(({ fromAt, toAt }) => ({ fromAt: fromAt - edgeMs, toAt: toAt + edgeMs })));
+  const widened = mergeSpans(held.map(({ fromAt, toAt }) => ({ fromAt: wholeSeconds(fromAt), toAt: toAt + edgeMs })));
   const isGrown = (piece: FetchedPiece) =>
     !piece.isWhole && widened.some((span) => span.fromAt < piece.toAt && span.toAt > piece.toAt + edgeMs);
   const known = pieces.filter((piece) => !isGrown(piece));

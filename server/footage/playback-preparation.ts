@@ -90,7 +90,10 @@ export function createPlaybackPreparation(options: {
     if (holes.length > 0) await devices.refresh([channelId], ask, isWaiting ? askMs : 0);
     const offer = await devices.offer(channelId, ask);
     const offered = overlapOf(holes, offer.spans);
-    if (own.length + offered.length === 0) throw deviceError(offer.held.problem);
+    if (own.length + offered.length === 0) {
+      const { state, problem } = offer.held;
+      throw deviceError(problem ?? (state === 'unknown' ? 'device.unreachable' : null));
+    }
 
     const skewMs = offer.held.clockSkewMs ?? 0;
     const wanted = await devices.missing(channelId, offered, offer);

@@ -219,6 +219,7 @@ describe('a recorder that is gone', () => {
     const [span] = recordingOf(channel).spans as [{ startAt: number; endAt: number }];
     await hospital.setFault('nvr-01', { kind: 'slow', delayMs: 60_000 });
     await app.db('device_archives').update({ answered_at: 1, asked_at: 0, clock_skew_ms: 0 });
+    await app.db('device_coverage').update({ asked_at: 0 });
     const startedAt = performance.now();
     const timeline = await timelineOf(channel.id, span.startAt, span.endAt);
     expect(performance.now() - startedAt).toBeLessThan(1_500);
