@@ -49,12 +49,16 @@ export function matchRecordings<R extends { readonly sourceId?: string }>(
   });
 }
 
-/** Where own footage is missing inside `range`, ascending; what is younger than `now - 15 s` may still come and is no hole. */
+/**
+ * Where own footage is missing inside `range`, ascending. Beside own footage a hole of 1.5 s is none; what is younger than `now - 15 s` may
+ * still come.
+ */
 export function holesIn(own: readonly SpanMs[], range: SpanMs, now: number): SpanMs[] {
   const past = { fromAt: range.fromAt, toAt: Math.min(range.toAt, now - 15_000) };
   if (past.toAt <= past.fromAt) return [];
+  const toleranceMs = own.length > 0 ? continuousToleranceMs : 0;
   return gapsBetween(mergeSpans(own, continuousToleranceMs), past).filter(
-    ({ fromAt, toAt }) => toAt - fromAt > continuousToleranceMs,
+    ({ fromAt, toAt }) => toAt - fromAt > toleranceMs,
   );
 }
 

@@ -29,6 +29,7 @@ export interface ChosenSegment extends FootageSegment {
 
 /** What a device can add to own footage. */
 export interface DeviceOffer {
+  /** Of the range and a minute and a half around it. */
   readonly held: Held;
   /** Where it has footage: as it told, and for what was fetched, as it is. Our clock, merged, cut to the range. */
   readonly spans: readonly SpanMs[];
@@ -59,6 +60,9 @@ export interface DeviceFootage {
 }
 
 const askMs = 10_000;
+/** Pieces are whole minutes and begin before what is wanted: what the device holds is looked up so far around it. */
+const aroundMs = 90_000;
+const widen = ({ fromAt, toAt }: SpanMs): SpanMs => ({ fromAt: fromAt - aroundMs, toAt: toAt + aroundMs });
 
 export function createDeviceFootage(options: {
   store: DeviceArchiveStore;
@@ -70,7 +74,7 @@ export function createDeviceFootage(options: {
   const { store, archive, fetcher, dir, log } = options;
 
   async function offer(channelId: string, range: SpanMs): Promise<DeviceOffer> {
-    const held = await archive.held(channelId, range);
+    const held = await archive.held(channelId, widen(range));
     const skewMs = held.clockSkewMs ?? 0;
     const around = { fromAt: range.fromAt + skewMs, toAt: range.toAt + skewMs };
     const [pieces, files] = await Promise.all([
@@ -112,18 +116,21 @@ export function createDeviceFootage(options: {
   const missing: DeviceFootage['missing'] = (channelId, holes, { held }) =>
     fetcher.missing(channelId, overlapOf(holes, held.spans), held);
 
+  const refresh: DeviceFootage['refresh'] = (channelIds, range, waitMs) =>
+    archive.refresh(channelIds, widen(range), waitMs);
+
   return {
     offer,
     listFetched,
     missing,
-    refresh: archive.refresh,
+    refresh,
     fetch: fetcher.fetch,
     touch: fetcher.touch,
     async ensure(channelId, holes, { signal, onProgress }) {
       const [first, last] = [holes[0], holes.at(-1)];
       if (!first || !last) return { segments: [], problem: null };
       const range = { fromAt: first.fromAt, toAt: last.toAt };
-      await archive.refresh([channelId], range, askMs);
+      await refresh([channelId], range, askMs);
       signal?.throwIfAborted();
       const known = await offer(channelId, range);
       let problem = known.held.state === 'unknown' ? ((known.held.problem ?? 'device.unreachable') as ErrorCode) : null;
