@@ -21,7 +21,7 @@ const READY_MS = 10_000;
 /** Of the packets that `write` sends. */
 const SOURCE = 0x57454941;
 /** An empty receiver report, which a compound must begin with (ffmpeg passes over a bare BYE), and BYE. Source: RFC 3550 section 6 */
-const BYE = Buffer.from('80c9000157454941' + '81cb000157454941', 'hex');
+const BYE = Buffer.from('80c900015745494181cb000157454941', 'hex');
 
 /**
  * Opens the address. ffmpeg can neither send the headers of an ONVIF replay nor keep its times; so the replay is held here, and ffmpeg is

@@ -1,4 +1,4 @@
-import { clip, gapsBetween, mergeSpans, type SpanMs } from './spans.ts';
+import { clip, gapsBetween, isOverlapping, mergeSpans, type SpanMs } from './spans.ts';
 import { continuousToleranceMs } from './timeline.ts';
 
 const minuteMs = 60_000;
@@ -88,7 +88,9 @@ export function piecesToFetch(
   held: readonly SpanMs[],
   pieces: readonly FetchedPiece[],
 ): SpanMs[] {
-  const widened = mergeSpans(held.map(({ fromAt, toAt }) => ({ fromAt: wholeSeconds(fromAt), toAt: toAt + edgeMs })));
+  const widened = mergeSpans(
+    held.map(({ fromAt, toAt }) => ({ fromAt: wholeSeconds(fromAt), toAt: toAt + edgeMs })),
+  );
   const isGrown = (piece: FetchedPiece) =>
     !piece.isWhole && widened.some((span) => span.fromAt < piece.toAt && span.toAt > piece.toAt + edgeMs);
   const known = pieces.filter((piece) => !isGrown(piece));
@@ -105,7 +107,7 @@ export function piecesToFetch(
 
 function splitByMinute({ fromAt, toAt }: SpanMs): SpanMs[] {
   const parts: SpanMs[] = [];
-  for (let at = fromAt; at < toAt; ) {
+  for (let at = fromAt; at < toAt;) {
     const end = Math.min(toAt, (Math.floor(at / minuteMs) + 1) * minuteMs);
     parts.push({ fromAt: at, toAt: end });
     at = end;
@@ -118,10 +120,16 @@ const aheadMs = 2 * minuteMs;
 const behindMs = 20_000;
 
 /**
- * How much of `range` one playback shows when stretches of it (`slow`, ascending) must first be fetched: around `focusAt`, with at most two
- * minutes to fetch behind it and 20 s before. The person goes on with a next playback.
+ * How much of `range` one playback shows when stretches of it (`slow`, ascending) must first be fetched and others are here (`ready`): around
+ * `focusAt`, with at most two minutes to fetch behind it and 20 s before. What is here is not held up by what comes later: the person
+ * goes on with a next playback.
  */
-export function playableRange(range: SpanMs, slow: readonly SpanMs[], focusAt: number): SpanMs {
+export function playableRange(
+  range: SpanMs,
+  slow: readonly SpanMs[],
+  ready: readonly SpanMs[],
+  focusAt: number,
+): SpanMs {
   const startAt = focusAt - behindMs;
   let { fromAt, toAt } = range;
   for (const span of slow) if (span.fromAt < startAt) fromAt = Math.max(fromAt, Math.min(span.toAt, startAt));
@@ -129,6 +137,11 @@ export function playableRange(range: SpanMs, slow: readonly SpanMs[], focusAt: n
   for (const span of slow) {
     const begin = Math.max(span.fromAt, startAt);
     if (span.toAt <= begin) continue;
+    const isLater = begin > focusAt + aheadMs;
+    if (isLater && ready.some((each) => isOverlapping(each, { fromAt: focusAt, toAt: begin }))) {
+      toAt = Math.min(toAt, begin);
+      break;
+    }
     if (span.toAt - begin > budgetMs) {
       toAt = Math.min(toAt, begin + budgetMs);
       break;

@@ -44,6 +44,8 @@ export interface PieceRow {
 /** A fetched file; times in our clock. */
 export interface DeviceSegment {
   readonly pieceId: string;
+  /** The recording it was taken from. */
+  readonly token: string;
   readonly runId: string;
   /** Relative to the folder of fetched footage. */
   readonly file: string;
@@ -132,7 +134,10 @@ export function createDeviceArchiveStore(db: Knex) {
         dayDeviceAt: Number(row.day_device_at),
         askedAt: Number(row.asked_at),
         isExact: row.is_exact === 1,
-        spans: (JSON.parse(String(row.spans_json)) as [number, number][]).map(([fromAt, toAt]) => ({ fromAt, toAt })),
+        spans: (JSON.parse(String(row.spans_json)) as [number, number][]).map(([fromAt, toAt]) => ({
+          fromAt,
+          toAt,
+        })),
       }));
     },
 
@@ -143,7 +148,12 @@ export function createDeviceArchiveStore(db: Knex) {
         spans_json: JSON.stringify(coverage.spans.map(({ fromAt, toAt }) => [fromAt, toAt])),
       };
       await db('device_coverage')
-        .insert({ channel_id: channelId, token: coverage.token, day_device_at: coverage.dayDeviceAt, ...fields })
+        .insert({
+          channel_id: channelId,
+          token: coverage.token,
+          day_device_at: coverage.dayDeviceAt,
+          ...fields,
+        })
         .onConflict(['channel_id', 'token', 'day_device_at'])
         .merge(fields);
     },
@@ -163,7 +173,7 @@ export function createDeviceArchiveStore(db: Knex) {
     async insertPiece(
       channelId: string,
       piece: Omit<PieceRow, 'id'> & { sizeBytes: number; at: number },
-      segments: readonly Omit<DeviceSegment, 'pieceId' | 'clockSkewMs'>[],
+      segments: readonly Omit<DeviceSegment, 'pieceId' | 'token' | 'clockSkewMs'>[],
     ): Promise<void> {
       const id = newId();
       await inTransaction(db, async (trx) => {
@@ -203,9 +213,10 @@ export function createDeviceArchiveStore(db: Knex) {
         .andWhere('start_at', '>', range.fromAt - longestPieceMs)
         .andWhere('end_at', '>', range.fromAt)
         .orderBy('start_at')
-        .select('segment.*', 'piece.clock_skew_ms');
+        .select('segment.*', 'piece.clock_skew_ms', 'piece.token');
       return rows.map((row) => ({
         pieceId: String(row.piece_id),
+        token: String(row.token),
         runId: String(row.run_id),
         file: String(row.file),
         startAt: Number(row.start_at),
@@ -230,7 +241,10 @@ export function createDeviceArchiveStore(db: Knex) {
 
     /** Least recently used first, of those not used since `beforeAt`. */
     async listIdle(beforeAt: number, limit: number): Promise<{ id: string; sizeBytes: number }[]> {
-      const rows: Row[] = await db('device_pieces').where('used_at', '<', beforeAt).orderBy('used_at').limit(limit);
+      const rows: Row[] = await db('device_pieces')
+        .where('used_at', '<', beforeAt)
+        .orderBy('used_at')
+        .limit(limit);
       return rows.map((row) => ({ id: String(row.id), sizeBytes: Number(row.size_bytes) }));
     },
 

@@ -83,14 +83,20 @@ export function createDeviceArchive(options: {
     return archive.hasArchive === false ? ageMs >= noneMs : true;
   }
 
-  async function converse(device: ArchivedDevice, channelIds: readonly string[], range: SpanMs): Promise<void> {
+  async function converse(
+    device: ArchivedDevice,
+    channelIds: readonly string[],
+    range: SpanMs,
+  ): Promise<void> {
     const { deviceId } = device;
     const before = await store.find(deviceId);
     if (!needsAsking(before)) return;
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(conversationMs)]);
     const askedAt = now();
-    const isListOld = before?.answeredAt === null || before === undefined || askedAt - before.answeredAt >= freshMs;
-    const stale = before?.hasArchive && !isListOld ? await listStaleDays(channelIds, range, before) : undefined;
+    const isListOld =
+      before?.answeredAt === null || before === undefined || askedAt - before.answeredAt >= freshMs;
+    const stale =
+      before?.hasArchive && !isListOld ? await listStaleDays(channelIds, range, before) : undefined;
     if (stale?.length === 0) return;
     const base = { answeredAt: before?.answeredAt ?? null, hasArchive: before?.hasArchive ?? null };
     const usedSkewMs = before?.clockSkewMs ?? null;
@@ -106,7 +112,10 @@ export function createDeviceArchive(options: {
         const found = await onvif.archive.findRecordings({ signal });
         const matched = matchRecordings(found, device.channels);
         if (matched.length < found.length)
-          log.info({ deviceId, recordings: found.length, matched: matched.length }, 'recordings of no known channel');
+          log.info(
+            { deviceId, recordings: found.length, matched: matched.length },
+            'recordings of no known channel',
+          );
         await store.putRecordings(
           device.channels.map(({ channelId }) => channelId),
           matched.map(({ channelId, recording }) => ({
@@ -119,16 +128,27 @@ export function createDeviceArchive(options: {
       }
       const archive = { askedAt, answeredAt: now(), hasArchive: true, clockSkewMs, problem: null };
       await store.put(deviceId, archive);
-      for (const part of await listStaleDays(channelIds, range, archive)) await askCoverage(onvif, part, clockSkewMs, signal);
+      for (const part of await listStaleDays(channelIds, range, archive))
+        await askCoverage(onvif, part, clockSkewMs, signal);
     } catch (error) {
       if (closing.signal.aborted) return;
       if (isMediaError(error, 'not-supported')) {
-        await store.put(deviceId, { ...base, askedAt, answeredAt: now(), hasArchive: false, clockSkewMs: usedSkewMs, problem: null });
+        await store.put(deviceId, {
+          ...base,
+          askedAt,
+          answeredAt: now(),
+          hasArchive: false,
+          clockSkewMs: usedSkewMs,
+          problem: null,
+        });
         return;
       }
-      const known = isMediaError(error, 'cancelled') ? new MediaError('timeout', 'the device answers too slowly') : error;
+      const known = isMediaError(error, 'cancelled')
+        ? new MediaError('timeout', 'the device answers too slowly')
+        : error;
       const { code } = toAppError(known);
-      if (!isMediaError(error)) log.error({ deviceId, err: error }, 'the archive of a device could not be asked');
+      if (!isMediaError(error))
+        log.error({ deviceId, err: error }, 'the archive of a device could not be asked');
       else log.info({ deviceId, code, error: error.message }, 'the archive of a device could not be asked');
       const latest = await store.find(deviceId);
       await store.put(deviceId, { ...base, clockSkewMs: usedSkewMs, ...latest, askedAt, problem: code });
@@ -215,7 +235,9 @@ export function createDeviceArchive(options: {
       recordings.push({ token, spans: mergeSpans(spans) });
     }
     const all = recordings.flatMap(({ spans }) => spans);
-    const spans = mergeSpans(all.map((span) => ({ fromAt: span.fromAt - clockSkewMs, toAt: span.toAt - clockSkewMs })));
+    const spans = mergeSpans(
+      all.map((span) => ({ fromAt: span.fromAt - clockSkewMs, toAt: span.toAt - clockSkewMs })),
+    );
     const state = isMissing ? 'unknown' : isOld ? 'stale' : 'current';
     return { state, askedAt: askedAt ?? archive.answeredAt, clockSkewMs, problem, spans, recordings };
   }
@@ -238,7 +260,9 @@ export function createDeviceArchive(options: {
         const before = asking.get(deviceId) ?? Promise.resolve();
         const turn = before
           .then(() => (closing.signal.aborted ? undefined : converse(entry.device, entry.channelIds, past)))
-          .catch((error: unknown) => log.error({ deviceId, err: error }, 'what a device holds could not be kept'));
+          .catch((error: unknown) =>
+            log.error({ deviceId, err: error }, 'what a device holds could not be kept'),
+          );
         asking.set(deviceId, turn);
         void turn.then(() => {
           if (asking.get(deviceId) === turn) asking.delete(deviceId);

@@ -5,7 +5,7 @@ import { AppError } from '#api/errors.ts';
 import type { Logger } from '#api/log.ts';
 import { isMediaError, MediaError } from '#media/errors.ts';
 import type { fetchReplay } from '#media/replay/fetch-replay.ts';
-import { overlapOf, piecesToFetch } from './device-archive-rules.ts';
+import { overlapOf, piecesToFetch, without } from './device-archive-rules.ts';
 import type { DeviceArchiveStore } from './device-archive-store.ts';
 import type { Held } from './device-archive.ts';
 import { createDeviceLanes } from './device-lanes.ts';
@@ -91,10 +91,17 @@ export function createDeviceFetcher(options: {
     }
     // What is in use may pass the limit, so that a long export is possible at all, but not by more than once again.
     const disk = await statfs(dirname(dir));
-    if (totalBytes > 2 * limitBytes || disk.bavail * disk.bsize < minFreeBytes) throw new AppError('storage.full');
+    if (totalBytes > 2 * limitBytes || disk.bavail * disk.bsize < minFreeBytes)
+      throw new AppError('storage.full');
   }
 
-  async function fetchPiece(device: ArchivedDevice, channelId: string, piece: WantedPiece, clockSkewMs: number, signal: AbortSignal) {
+  async function fetchPiece(
+    device: ArchivedDevice,
+    channelId: string,
+    piece: WantedPiece,
+    clockSkewMs: number,
+    signal: AbortSignal,
+  ) {
     await makeRoom();
     const url = await device.open(signal).archive.getReplayUri(piece.token);
     const startedAt = now();
@@ -122,12 +129,26 @@ export function createDeviceFetcher(options: {
     const replaced = before.filter(({ token, isWhole: was }) => token === piece.token && !was);
     await store.insertPiece(
       channelId,
-      { token: piece.token, fromDeviceAt: piece.fromAt, untilDeviceAt: piece.toAt, isWhole, clockSkewMs, sizeBytes, at: now() },
+      {
+        token: piece.token,
+        fromDeviceAt: piece.fromAt,
+        untilDeviceAt: piece.toAt,
+        isWhole,
+        clockSkewMs,
+        sizeBytes,
+        at: now(),
+      },
       segments,
     );
     for (const { id } of replaced) await removePiece(id);
     log.info(
-      { channelId, fromDeviceAt: piece.fromAt, pictures: result.pictureCount, sizeBytes, elapsedMs: now() - startedAt },
+      {
+        channelId,
+        fromDeviceAt: piece.fromAt,
+        pictures: result.pictureCount,
+        sizeBytes,
+        elapsedMs: now() - startedAt,
+      },
       'fetched footage from a device',
     );
   }
@@ -136,18 +157,28 @@ export function createDeviceFetcher(options: {
     async missing(channelId, wanted, held) {
       const { clockSkewMs } = held;
       if (clockSkewMs === null || wanted.length === 0) return [];
-      const deviceWanted = wanted.map(({ fromAt, toAt }) => ({ fromAt: fromAt + clockSkewMs, toAt: toAt + clockSkewMs }));
+      const deviceWanted = wanted.map(({ fromAt, toAt }) => ({
+        fromAt: fromAt + clockSkewMs,
+        toAt: toAt + clockSkewMs,
+      }));
       const around = {
         fromAt: Math.min(...deviceWanted.map(({ fromAt }) => fromAt)) - 180_000,
         toAt: Math.max(...deviceWanted.map(({ toAt }) => toAt)) + 180_000,
       };
       const pieces = await store.listPieces(channelId, around);
+      let open: readonly SpanMs[] = deviceWanted;
       return held.recordings.flatMap(({ token, spans }) => {
-        if (overlapOf(deviceWanted, spans).length === 0) return [];
+        const own = overlapOf(open, spans);
+        if (own.length === 0) return [];
+        open = without(open, spans);
         const known = pieces
           .filter((piece) => piece.token === token)
-          .map(({ fromDeviceAt, untilDeviceAt, isWhole }) => ({ fromAt: fromDeviceAt, toAt: untilDeviceAt, isWhole }));
-        return piecesToFetch(deviceWanted, spans, known).map((span) => ({ token, ...span }));
+          .map(({ fromDeviceAt, untilDeviceAt, isWhole }) => ({
+            fromAt: fromDeviceAt,
+            toAt: untilDeviceAt,
+            isWhole,
+          }));
+        return piecesToFetch(own, spans, known).map((span) => ({ token, ...span }));
       });
     },
 
@@ -199,7 +230,8 @@ export function createDeviceFetcher(options: {
       }
       const broken = new Set(indexed.values());
       for (const id of broken) await removePiece(id);
-      if (broken.size > 0) log.info({ pieces: broken.size }, 'fetched footage is gone and will be fetched again');
+      if (broken.size > 0)
+        log.info({ pieces: broken.size }, 'fetched footage is gone and will be fetched again');
     },
 
     async close() {

@@ -5,10 +5,10 @@ import type { FootageSegment } from '#media/hls/footage.ts';
 import { wallMs } from '#media/time.ts';
 import { overlapOf, without } from './device-archive-rules.ts';
 import type { DeviceArchive, Held } from './device-archive.ts';
-import type { DeviceArchiveStore } from './device-archive-store.ts';
+import type { DeviceArchiveStore, DeviceSegment } from './device-archive-store.ts';
 import { isDeviceFailure, type DeviceFetcher, type WantedPiece } from './device-fetch.ts';
 import { pathInside } from './paths.ts';
-import { clip, mergeSpans, type SpanMs } from './spans.ts';
+import { clip, isOverlapping, mergeSpans, type SpanMs } from './spans.ts';
 import { continuousToleranceMs } from './timeline.ts';
 
 /** Where footage comes from: recorded here, or by the device itself. */
@@ -94,24 +94,35 @@ export function createDeviceFootage(options: {
     const chosen: ChosenSegment[] = [];
     for (const hole of holes) {
       const files = await store.listSegments(channelId, hole);
-      for (const file of files)
-        chosen.push({
-          source: 'device',
-          clockSkewMs: file.clockSkewMs,
-          file: pathInside(dir, file.file),
-          name: file.file,
-          pieceId: file.pieceId,
-          runId: file.runId,
-          startAt: wallMs(file.startAt),
-          durationMs: file.endAt - file.startAt,
-          videoCodec: file.videoCodec,
-          hasAudio: file.hasAudio,
-          window: { fromAt: wallMs(hole.fromAt), toAt: wallMs(hole.toAt) },
-        });
+      let open: readonly SpanMs[] = [hole];
+      // Where several recordings of the device hold the same time, the first is taken.
+      for (const token of new Set(files.map((file) => file.token))) {
+        const own = files.filter((file) => file.token === token);
+        for (const window of open)
+          for (const file of own)
+            if (isOverlapping({ fromAt: file.startAt, toAt: file.endAt }, window))
+              chosen.push(choose(file, window));
+        const filled = own.map(({ startAt, endAt }) => ({ fromAt: startAt, toAt: endAt }));
+        open = without(open, mergeSpans(filled, continuousToleranceMs));
+      }
     }
     await fetcher.touch(chosen.flatMap(({ pieceId }) => pieceId ?? []));
     return chosen;
   }
+
+  const choose = (file: DeviceSegment, window: SpanMs): ChosenSegment => ({
+    source: 'device',
+    clockSkewMs: file.clockSkewMs,
+    file: pathInside(dir, file.file),
+    name: file.file,
+    pieceId: file.pieceId,
+    runId: file.runId,
+    startAt: wallMs(file.startAt),
+    durationMs: file.endAt - file.startAt,
+    videoCodec: file.videoCodec,
+    hasAudio: file.hasAudio,
+    window: { fromAt: wallMs(window.fromAt), toAt: wallMs(window.toAt) },
+  });
 
   const missing: DeviceFootage['missing'] = (channelId, holes, { held }) =>
     fetcher.missing(channelId, overlapOf(holes, held.spans), held);
@@ -133,7 +144,8 @@ export function createDeviceFootage(options: {
       await refresh([channelId], range, askMs);
       signal?.throwIfAborted();
       const known = await offer(channelId, range);
-      let problem = known.held.state === 'unknown' ? ((known.held.problem ?? 'device.unreachable') as ErrorCode) : null;
+      let problem =
+        known.held.state === 'unknown' ? ((known.held.problem ?? 'device.unreachable') as ErrorCode) : null;
       try {
         const pieces = await missing(channelId, holes, known);
         await fetcher.fetch(channelId, pieces, known.held, { signal, onProgress });

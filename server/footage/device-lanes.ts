@@ -87,7 +87,8 @@ export function createDeviceLanes(most: number): DeviceLanes {
       } finally {
         if (onAbort) signal?.removeEventListener('abort', onAbort);
         task.waiters -= 1;
-        if (task.waiters === 0) task.stop.abort(new MediaError('cancelled', 'nobody waits for the footage any more'));
+        if (task.waiters === 0)
+          task.stop.abort(new MediaError('cancelled', 'nobody waits for the footage any more'));
       }
     },
     async settled() {

@@ -182,7 +182,11 @@ function toResult(clip: ClipResult, { sources, deviceProblem }: Origin): ExportR
     frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
     videoCodec: first?.videoCodec ?? '',
     hasAudio: clip.files.some((file) => file.hasAudio),
-    sources: sources.map(({ source, clockSkewMs, ...span }) => ({ ...toWireSpan(span), source, clockSkewMs })),
+    sources: sources.map(({ source, clockSkewMs, ...span }) => ({
+      ...toWireSpan(span),
+      source,
+      clockSkewMs,
+    })),
     ...(deviceProblem === undefined ? {} : { deviceProblem }),
     isDecodable: true, // exportClip decodes the ends of every file and fails otherwise
     files: clip.files.map(({ file, sizeBytes, sha256, durationMs }) => ({

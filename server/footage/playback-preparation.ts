@@ -62,7 +62,9 @@ export function createPlaybackPreparation(options: {
       hasAudio: row.hasAudio,
     }));
     // Closed between the two looks: then it is in the index already.
-    const isIndexed = part !== undefined && rows.some(({ startAt, endAt }) => isOverlapping({ fromAt: startAt, toAt: endAt }, part));
+    const isIndexed =
+      part !== undefined &&
+      rows.some(({ startAt, endAt }) => isOverlapping({ fromAt: startAt, toAt: endAt }, part));
     if (part && isOverlapping(part, range) && !isIndexed)
       files.push({
         ...own,
@@ -82,7 +84,12 @@ export function createPlaybackPreparation(options: {
    * @param focusAt what the person wants to see: around it the device's part is fetched
    * @throws AppError footage.none, device.… when only the device could have it and it fails
    */
-  return async function prepare(channelId: string, ask: SpanMs, focusAt: number, signal: AbortSignal): Promise<PreparedFootage> {
+  return async function prepare(
+    channelId: string,
+    ask: SpanMs,
+    focusAt: number,
+    signal: AbortSignal,
+  ): Promise<PreparedFootage> {
     const own = await listOwn(channelId, ask);
     const ownSpans = own.map(({ startAt, durationMs }) => ({ fromAt: startAt, toAt: startAt + durationMs }));
     const holes = holesIn(ownSpans, ask, now());
@@ -97,8 +104,10 @@ export function createPlaybackPreparation(options: {
 
     const skewMs = offer.held.clockSkewMs ?? 0;
     const wanted = await devices.missing(channelId, offered, offer);
-    const slow = mergeSpans(wanted.map(({ fromAt, toAt }) => ({ fromAt: fromAt - skewMs, toAt: toAt - skewMs })));
-    const range = playableRange(ask, overlapOf(slow, offered), focusAt);
+    const slow = mergeSpans(
+      wanted.map(({ fromAt, toAt }) => ({ fromAt: fromAt - skewMs, toAt: toAt - skewMs })),
+    );
+    const range = playableRange(ask, overlapOf(slow, offered), ownSpans, focusAt);
     const inside = <T extends SpanMs>(spans: readonly T[]) =>
       spans.flatMap((span) => {
         const part = clip(span, range);
@@ -107,14 +116,18 @@ export function createPlaybackPreparation(options: {
     const ownFiles = own.filter((_file, index) => isOverlapping(ownSpans[index] as SpanMs, range));
     const filled = inside(holes);
     const pieces = await devices.missing(channelId, inside(offered), offer);
-    const spansOf = (files: readonly ChosenSegment[]) => sourceSpans(files, range).map(({ fromAt, toAt, source }) => ({ fromAt, toAt, source }));
+    const spansOf = (files: readonly ChosenSegment[]) =>
+      sourceSpans(files, range).map(({ fromAt, toAt, source }) => ({ fromAt, toAt, source }));
 
     const prepared = {
       ...range,
       files: ownFiles.map(withKey),
       spans: [
         ...spansOf(ownFiles),
-        ...mergeSpans(inside(offered), continuousToleranceMs).map((span) => ({ ...span, source: 'device' as const })),
+        ...mergeSpans(inside(offered), continuousToleranceMs).map((span) => ({
+          ...span,
+          source: 'device' as const,
+        })),
       ].toSorted((a, b) => a.fromAt - b.fromAt),
       progress: pieces.length > 0 ? 0 : (null as number | null),
       problem: null as string | null,
@@ -151,4 +164,7 @@ export function createPlaybackPreparation(options: {
 export function keyOf(name: string): string {
   return createHash('sha256').update(name).digest('base64url').slice(0, 22);
 }
-const withKey = (segment: ChosenSegment): PlaybackFile => ({ ...segment, key: keyOf(`${segment.source} ${segment.name}`) });
+const withKey = (segment: ChosenSegment): PlaybackFile => ({
+  ...segment,
+  key: keyOf(`${segment.source} ${segment.name}`),
+});

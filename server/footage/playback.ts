@@ -64,7 +64,10 @@ export function createPlaybackService(options: {
 }) {
   const { segments, open, devices, channels, transcoder, audit, now } = options;
   const prepare = createPlaybackPreparation(options);
-  const sessions = new Map<string, PlaybackSession & { sessionHash: string; usedAt: number; stop: AbortController }>();
+  const sessions = new Map<
+    string,
+    PlaybackSession & { sessionHash: string; usedAt: number; stop: AbortController }
+  >();
 
   function drop(key: string): void {
     sessions.get(key)?.stop.abort();

@@ -57,7 +57,8 @@ export const Playback = Shape({
   fromAt: Instant,
   toAt: Type.String({
     format: 'date-time',
-    description: 'Where this playback ends: sooner than asked when more would have to be fetched from a device',
+    description:
+      'Where this playback ends: sooner than asked when more would have to be fetched from a device',
   }),
   fetching: OrNull(
     Shape({ progress: Type.Number({ description: '0 to 1; ask again at the playlist’s folder' }) }),

@@ -72,10 +72,7 @@ export function createFootageService(options: {
      * recordings it tells what is known; they are asked in the background, and only half a second is waited for them.
      * @throws AppError footage.range-invalid for an empty range or one over 31 days
      */
-    async timeline(
-      channelIds: readonly string[],
-      range: SpanMs,
-    ): Promise<ChannelFootage[]> {
+    async timeline(channelIds: readonly string[], range: SpanMs): Promise<ChannelFootage[]> {
       checkRange(range, longestTimelineMs);
       await devices.refresh(channelIds, range, askMs);
       const found: ChannelFootage[] = [];
@@ -89,7 +86,8 @@ export function createFootageService(options: {
       const found: string[] = [];
       const days = daysOfMonth(month, siteTimeZone);
       const [first, last] = [days[0], days.at(-1)];
-      const offer = first && last && (await devices.offer(channelId, { fromAt: first.fromAt, toAt: last.toAt }));
+      const offer =
+        first && last && (await devices.offer(channelId, { fromAt: first.fromAt, toAt: last.toAt }));
       for (const day of days) {
         const isOpenDay = [...openSpans, ...(offer?.spans ?? [])].some((span) => isOverlapping(span, day));
         if (isOpenDay || (await segments.hasOverlapping(channelId, day))) found.push(day.day);

@@ -33,10 +33,15 @@ async function call<T>(method: 'GET' | 'POST' | 'PATCH', url: string, payload?: 
 }
 const timelineOf = async (channelId: string, fromAt: number, toAt: number): Promise<ChannelTimeline> => {
   const ask = { channelIds: [channelId], fromAt: iso(fromAt), toAt: iso(toAt) };
-  const { channels: found } = await call<{ channels: ChannelTimeline[] }>('POST', '/api/footage/timeline', ask);
+  const { channels: found } = await call<{ channels: ChannelTimeline[] }>(
+    'POST',
+    '/api/footage/timeline',
+    ask,
+  );
   return found[0] as ChannelTimeline;
 };
-const sourceOf = (timeline: ChannelTimeline, source: string) => timeline.sources.find((each) => each.source === source);
+const sourceOf = (timeline: ChannelTimeline, source: string) =>
+  timeline.sources.find((each) => each.source === source);
 
 async function exportRange(channelId: string, fromAt: number, toAt: number): Promise<Export> {
   const ask = { channelId, fromAt: iso(fromAt), toAt: iso(toAt), reason: '取证' };
@@ -64,7 +69,8 @@ beforeAll(async () => {
   await call('POST', '/api/discovery/register', { items: [{ findingId: finding?.id }] });
   const { devices } = await call<{ devices: Device[] }>('GET', '/api/devices');
   // Recording eight cameras meanwhile would only cost the time of the test.
-  for (const { id } of devices[0]?.channels ?? []) await call('PATCH', `/api/channels/${id}`, { isRecorded: false });
+  for (const { id } of devices[0]?.channels ?? [])
+    await call('PATCH', `/api/channels/${id}`, { isRecorded: false });
   const rows: { id: string; source_token: string }[] = await app.db('channels').select('id', 'source_token');
   for (const { id, source_token: token } of rows) {
     const recording = hospital.archive?.recordings.find(({ number }) => token === `VideoSource_${number}`);
@@ -104,7 +110,10 @@ describe('a recorder’s own archive', () => {
       [first.endAt, second.startAt],
       [second.endAt, range[1]],
     ]);
-    const { days } = await call<{ days: string[] }>('GET', `/api/footage/days?channelId=${channel.id}&month=${new Date(first.startAt + 8 * 3_600_000).toISOString().slice(0, 7)}`);
+    const { days } = await call<{ days: string[] }>(
+      'GET',
+      `/api/footage/days?channelId=${channel.id}&month=${new Date(first.startAt + 8 * 3_600_000).toISOString().slice(0, 7)}`,
+    );
     expect(days.length).toBeGreaterThan(0);
   });
 
@@ -142,9 +151,17 @@ describe('a recorder’s own archive', () => {
     const [, , channel] = channels as [Channel, Channel, Channel];
     const { spans } = recordingOf(channel);
     const [span] = spans as [{ startAt: number; endAt: number }];
-    const ask = { channelId: channel.id, fromAt: iso(span.startAt), toAt: iso(span.endAt), canDecodeH265: true };
+    const ask = {
+      channelId: channel.id,
+      fromAt: iso(span.startAt),
+      toAt: iso(span.endAt),
+      canDecodeH265: true,
+    };
     const opened = await call<Playback>('POST', '/api/footage/playback', ask);
-    const frames = await decodeFrames(`${origin}${opened.playlistUrl}`, ['-headers', 'x-test-role: admin\r\n']);
+    const frames = await decodeFrames(`${origin}${opened.playlistUrl}`, [
+      '-headers',
+      'x-test-role: admin\r\n',
+    ]);
     expect(frames.count).toBe((span.endAt - span.startAt) / frameMs);
     const ready = await call<Playback>('GET', opened.playlistUrl.replace('/index.m3u8', ''));
     expect(ready).toMatchObject({ fetching: null, problem: null });
@@ -178,9 +195,20 @@ describe('a recorder’s own archive', () => {
 
   it('has nothing to give where neither has footage: no file is made', async () => {
     const [channel] = channels as [Channel];
-    const [first, second] = recordingOf(channel).spans as readonly { startAt: number; endAt: number }[] as [ArchiveSpan, ArchiveSpan];
-    const ask = { channelId: channel.id, fromAt: iso(first.endAt + 1_500), toAt: iso(second.startAt - 1_500) };
-    const answer = await app.as('admin', { method: 'POST', url: '/api/exports', payload: { ...ask, reason: '取证' } });
+    const [first, second] = recordingOf(channel).spans as readonly { startAt: number; endAt: number }[] as [
+      ArchiveSpan,
+      ArchiveSpan,
+    ];
+    const ask = {
+      channelId: channel.id,
+      fromAt: iso(first.endAt + 1_500),
+      toAt: iso(second.startAt - 1_500),
+    };
+    const answer = await app.as('admin', {
+      method: 'POST',
+      url: '/api/exports',
+      payload: { ...ask, reason: '取证' },
+    });
     expect(answer.json().code).toBe('footage.none');
   });
 
@@ -208,7 +236,9 @@ describe('a recorder whose clock is wrong', () => {
     expect(entry).toMatchObject({ state: 'ready' });
     expect(entry.result?.sources?.[0]?.clockSkewMs).toBe(skew);
     const stamps = await readFrameStamps(clipPath(entry), { input: ['-ignore_editlist', '1'] });
-    expect(stamps.map((stamp) => stamp?.frame)).toEqual(Array.from({ length: 20 }, (_each, index) => 25 + index));
+    expect(stamps.map((stamp) => stamp?.frame)).toEqual(
+      Array.from({ length: 20 }, (_each, index) => 25 + index),
+    );
     await hospital.clearFaults('nvr-01', 'clockSkew');
   });
 });
@@ -235,7 +265,12 @@ describe('a recorder that is gone', () => {
   it('says so to an export that needs it, and to a playback', async () => {
     const [, , , channel] = channels as [Channel, Channel, Channel, Channel];
     const [span] = recordingOf(channel).spans as [{ startAt: number; endAt: number }];
-    const ask = { channelId: channel.id, fromAt: iso(span.startAt), toAt: iso(span.endAt), canDecodeH265: true };
+    const ask = {
+      channelId: channel.id,
+      fromAt: iso(span.startAt),
+      toAt: iso(span.endAt),
+      canDecodeH265: true,
+    };
     const answer = await app.as('admin', { method: 'POST', url: '/api/footage/playback', payload: ask });
     expect(answer.json().code).toBe('device.unreachable');
     const entry = await exportRange(channel.id, span.startAt, span.endAt);

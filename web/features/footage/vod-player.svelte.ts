@@ -1,12 +1,14 @@
 import Hls, { type ErrorData } from 'hls.js';
+import type { Playback } from '#api/footage/schema.ts';
 import { isAbort, toApiError } from '../../lib/api.ts';
-import { openPlayback } from './api.ts';
+import { openPlayback, readPlayback } from './api.ts';
 import { positionOf, readPlaylistTimes, type TimedFragment } from './playlist-times.ts';
 
 /** Footage asked for at once around a chosen instant; beyond its end the next stretch is opened. */
 const aheadMs = 2 * 3_600_000;
 const beforeMs = 10 * 60_000;
 const tickMs = 200;
+const fetchPollMs = 500;
 
 export type VodState = 'idle' | 'loading' | 'playing' | 'paused' | 'none' | 'failed';
 
@@ -20,6 +22,8 @@ export class VodPlayer {
   at = $state<number | null>(null);
   isTranscoded = $state(false);
   channelId = $state<string | null>(null);
+  /** 0 to 1 while footage is fetched from the device that recorded it; null otherwise. */
+  fetched = $state<number | null>(null);
 
   readonly #video: HTMLVideoElement;
   readonly #now: () => number;
@@ -89,13 +93,14 @@ export class VodPlayer {
     this.channelId = channelId;
     this.state = 'loading';
     this.problem = null;
+    this.fetched = null;
     this.at = at;
     const window = { fromAt: at - beforeMs, toAt: Math.min(at + aheadMs, this.#now()) };
     try {
-      const playback = await openPlayback(channelId, window.fromAt, window.toAt, opening.signal);
+      const playback = await openPlayback(channelId, window, at, opening.signal);
       if (opening.signal.aborted) return;
-      this.#window = window;
-      this.isTranscoded = playback.isTranscoded;
+      this.#window = { fromAt: Date.parse(playback.fromAt), toAt: Date.parse(playback.toAt) };
+      this.isTranscoded = (await this.#fetch(playback, opening.signal)).isTranscoded;
       await this.#load(playback.playlistUrl, at, opening.signal);
     } catch (error) {
       if (isAbort(error) || opening.signal.aborted) return;
@@ -104,6 +109,21 @@ export class VodPlayer {
       this.#hls = undefined;
       this.state = failure.code === 'footage.none' ? 'none' : 'failed';
       this.problem = failure.message;
+    }
+  }
+
+  /** Waits until what only the device has is here. */
+  async #fetch(opened: Playback, signal: AbortSignal): Promise<Playback> {
+    let playback = opened;
+    try {
+      while (playback.fetching) {
+        this.fetched = playback.fetching.progress;
+        await new Promise((resolve) => setTimeout(resolve, fetchPollMs));
+        playback = await readPlayback(playback, signal);
+      }
+      return playback;
+    } finally {
+      if (!signal.aborted) this.fetched = null;
     }
   }
 
