@@ -24,15 +24,21 @@ export interface Held {
   readonly recordings: readonly { readonly token: string; readonly spans: readonly SpanMs[] }[];
 }
 
+/** How long to wait for devices, and whether also for those that failed the last time. */
+export interface Patience {
+  readonly waitMs: number;
+  readonly isPatient: boolean;
+}
+
 /** Knows what devices hold of their channels, from the database; asks the devices in the background. */
 export interface DeviceArchive {
   /** As last told: never waits for a device. */
   held(channelId: string, range: SpanMs): Promise<Held>;
   /**
    * Has the devices of these channels asked for what is not known or old. Resolves when that is done or has failed, at the latest after
-   * `waitMs`; the asking goes on. Never rejects.
+   * `waitMs`; the asking goes on. A device that failed the last time is waited for only with patience. Never rejects.
    */
-  refresh(channelIds: readonly string[], range: SpanMs, waitMs: number): Promise<void>;
+  refresh(channelIds: readonly string[], range: SpanMs, wait: Patience): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,6 +72,7 @@ export function createDeviceArchive(options: {
   const closing = new AbortController();
   /** The last conversation of each device: one at a time. */
   const asking = new Map<string, Promise<void>>();
+  const failing = new Set<string>();
 
   const daysOf = (range: SpanMs): number[] => {
     const first = Math.floor(range.fromAt / dayMs) * dayMs;
@@ -126,12 +133,14 @@ export function createDeviceArchive(options: {
           })),
         );
       }
+      failing.delete(deviceId);
       const archive = { askedAt, answeredAt: now(), hasArchive: true, clockSkewMs, problem: null };
       await store.put(deviceId, archive);
       for (const part of await listStaleDays(channelIds, range, archive))
         await askCoverage(onvif, part, clockSkewMs, signal);
     } catch (error) {
       if (closing.signal.aborted) return;
+      failing.add(deviceId);
       if (isMediaError(error, 'not-supported')) {
         await store.put(deviceId, {
           ...base,
@@ -244,7 +253,7 @@ export function createDeviceArchive(options: {
 
   return {
     held,
-    async refresh(channelIds, range, waitMs) {
+    async refresh(channelIds, range, { waitMs, isPatient }) {
       const byDevice = new Map<string, { device: ArchivedDevice; channelIds: string[] }>();
       for (const channelId of channelIds) {
         const device = archives.find(channelId);
@@ -257,6 +266,7 @@ export function createDeviceArchive(options: {
       if (byDevice.size === 0 || past.toAt <= past.fromAt) return;
       const all = [...byDevice.values()].map((entry) => {
         const { deviceId } = entry.device;
+        const isWaited = isPatient || !failing.has(deviceId);
         const before = asking.get(deviceId) ?? Promise.resolve();
         const turn = before
           .then(() => (closing.signal.aborted ? undefined : converse(entry.device, entry.channelIds, past)))
@@ -267,7 +277,7 @@ export function createDeviceArchive(options: {
         void turn.then(() => {
           if (asking.get(deviceId) === turn) asking.delete(deviceId);
         });
-        return turn;
+        return isWaited ? turn : undefined;
       });
       await Promise.race([Promise.all(all), sleep(waitMs, undefined, { ref: false })]);
     },

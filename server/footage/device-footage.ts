@@ -40,7 +40,7 @@ export interface DeviceFootage {
   /** From what is known; never waits for a device. */
   offer(channelId: string, range: SpanMs): Promise<DeviceOffer>;
   /** Has devices asked in the background; see DeviceArchive.refresh. */
-  refresh(channelIds: readonly string[], range: SpanMs, waitMs: number): Promise<void>;
+  refresh: DeviceArchive['refresh'];
   /** What of `holes` must be fetched before it can be read. */
   missing(channelId: string, holes: readonly SpanMs[], offer: DeviceOffer): Promise<WantedPiece[]>;
   fetch: DeviceFetcher['fetch'];
@@ -78,7 +78,7 @@ export function createDeviceFootage(options: {
     const skewMs = held.clockSkewMs ?? 0;
     const around = { fromAt: range.fromAt + skewMs, toAt: range.toAt + skewMs };
     const [pieces, files] = await Promise.all([
-      store.listPieces(channelId, around),
+      held.spans.length === 0 ? [] : store.listPieces(channelId, around),
       store.listSegments(channelId, range),
     ]);
     const looked = pieces.map((piece) => ({
@@ -127,8 +127,8 @@ export function createDeviceFootage(options: {
   const missing: DeviceFootage['missing'] = (channelId, holes, { held }) =>
     fetcher.missing(channelId, overlapOf(holes, held.spans), held);
 
-  const refresh: DeviceFootage['refresh'] = (channelIds, range, waitMs) =>
-    archive.refresh(channelIds, widen(range), waitMs);
+  const refresh: DeviceFootage['refresh'] = (channelIds, range, wait) =>
+    archive.refresh(channelIds, widen(range), wait);
 
   return {
     offer,
@@ -141,7 +141,7 @@ export function createDeviceFootage(options: {
       const [first, last] = [holes[0], holes.at(-1)];
       if (!first || !last) return { segments: [], problem: null };
       const range = { fromAt: first.fromAt, toAt: last.toAt };
-      await refresh([channelId], range, askMs);
+      await refresh([channelId], range, { waitMs: askMs, isPatient: true });
       signal?.throwIfAborted();
       const known = await offer(channelId, range);
       let problem =

@@ -61,7 +61,7 @@ export function createExportService(options: {
   async function hasFootage(channelId: string, range: SpanMs): Promise<boolean> {
     if (await segments.hasOverlapping(channelId, range)) return true;
     if ((await options.open.spansOf(channelId)).some((span) => isOverlapping(span, range))) return true;
-    await options.devices.refresh([channelId], range, deviceAskMs);
+    await options.devices.refresh([channelId], range, { waitMs: deviceAskMs, isPatient: true });
     const { held, spans } = await options.devices.offer(channelId, range);
     return spans.length > 0 || held.state === 'unknown'; // the job asks again, with more patience, and tells why not
   }

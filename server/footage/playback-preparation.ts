@@ -94,7 +94,8 @@ export function createPlaybackPreparation(options: {
     const ownSpans = own.map(({ startAt, durationMs }) => ({ fromAt: startAt, toAt: startAt + durationMs }));
     const holes = holesIn(ownSpans, ask, now());
     const isWaiting = holes.some((hole) => hole.fromAt <= focusAt + 1 && hole.toAt >= focusAt - 1);
-    if (holes.length > 0) await devices.refresh([channelId], ask, isWaiting ? askMs : 0);
+    if (holes.length > 0)
+      await devices.refresh([channelId], ask, { waitMs: isWaiting ? askMs : 0, isPatient: true });
     const offer = await devices.offer(channelId, ask);
     const offered = overlapOf(holes, offer.spans);
     if (own.length + offered.length === 0) {

@@ -74,7 +74,7 @@ export function createFootageService(options: {
      */
     async timeline(channelIds: readonly string[], range: SpanMs): Promise<ChannelFootage[]> {
       checkRange(range, longestTimelineMs);
-      await devices.refresh(channelIds, range, askMs);
+      await devices.refresh(channelIds, range, { waitMs: askMs, isPatient: false });
       const found: ChannelFootage[] = [];
       for (const channelId of channelIds) found.push(await timelineOf(channelId, range));
       return found;
