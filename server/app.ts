@@ -209,6 +209,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
       mayDownload: (id) => cases.guard.mayDownload(id),
       mayDelete: (id) => cases.guard.mayDelete(id),
     },
+    archives: devices.archives,
     metrics,
     now,
     log: log.child({ component: 'footage' }),

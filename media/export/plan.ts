@@ -1,6 +1,7 @@
 import {
   fragmentRange,
   GAP_MS,
+  isInWindow,
   readFootage,
   type FootageFile,
   type FootageSegment,
@@ -83,7 +84,7 @@ export async function planClip(
 function choose(file: FootageFile, range: WallRange): readonly Fragment[] {
   const touches = (fragment: Fragment) => {
     const wall = fragmentRange(file, fragment);
-    return wall.toAt > range.fromAt && wall.fromAt < range.toAt;
+    return wall.toAt > range.fromAt && wall.fromAt < range.toAt && isInWindow(file.segment, wall);
   };
   const first = file.fragments.findIndex(touches);
   if (first < 0) return [];

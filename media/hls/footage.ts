@@ -10,6 +10,8 @@ export interface FootageSegment {
   startAt: WallMs;
   durationMs: number;
   isOpen?: boolean;
+  /** Where given, only the groups of pictures that touch it count: beside it another source has the better footage. */
+  window?: WallRange;
 }
 
 /** A segment with what its file holds. */
@@ -32,6 +34,11 @@ export function fragmentRange(file: FootageFile, fragment: Fragment): WallRange 
     fromAt: wallMs(Math.round(fragment.startMs + offset)),
     toAt: wallMs(Math.round(fragment.endMs + offset)),
   };
+}
+
+/** Whether any of a stretch lies in the segment's window. */
+export function isInWindow({ window }: FootageSegment, range: WallRange): boolean {
+  return !window || (range.toAt > window.fromAt && range.fromAt < window.toAt);
 }
 
 /** Runs the same, but a hole of this size between two segments is only rounding or a frame that came late. */

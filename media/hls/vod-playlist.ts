@@ -1,6 +1,13 @@
 import { MediaError } from '../errors.ts';
-import type { WallMs } from '../time.ts';
-import { fragmentRange, GAP_MS, readFootage, type FootageFile, type FootageSegment } from './footage.ts';
+import { wallMs, type WallMs } from '../time.ts';
+import {
+  fragmentRange,
+  GAP_MS,
+  isInWindow,
+  readFootage,
+  type FootageFile,
+  type FootageSegment,
+} from './footage.ts';
 
 /** One entry of an archive playlist: whole fragments of one file, starting with a key frame. */
 export interface VodEntry<T extends FootageSegment = FootageSegment> {
@@ -38,6 +45,8 @@ export async function planVod<T extends FootageSegment>(
     const file = await readFootage(segment);
     for (const entry of groupPictures(file)) {
       if (entry.startAt >= range.toAt || entry.startAt + entry.durationMs <= range.fromAt) continue;
+      const toAt = wallMs(entry.startAt + entry.durationMs);
+      if (!isInWindow(segment, { fromAt: entry.startAt, toAt })) continue;
       const before = entries.at(-1);
       const hole = before ? entry.startAt - (before.startAt + before.durationMs) : 0;
       const isSame = before?.segment.runId === segment.runId && before.setupHash === entry.setupHash;

@@ -18,7 +18,7 @@ const LONGEST_FRAGMENT_MICROS = 4_000_000;
  * time 0.2 s earlier (18000 ticks of RTP's 90 kHz video clock; room for the reordering of three frames at 15 frames/s)
  * leaves all others as the camera sent them. Source: measured with ffmpeg 5.1.9 against x264 with two B-frames.
  */
-const FIRST_PACKET =
+export const FIRST_PACKET =
   'setts=pts=if(eq(N\\,0)*eq(PTS\\,NOPTS)\\,0\\,PTS):dts=if(eq(N\\,0)\\,if(eq(PTS\\,NOPTS)\\,0\\,PTS)-18000\\,DTS)';
 
 /**

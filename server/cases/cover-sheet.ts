@@ -29,6 +29,12 @@ export function coverSheet(manifest: Omit<Manifest, 'format'>): string {
     const maker = [camera.manufacturer, camera.model, camera.serialNumber, camera.firmwareVersion]
       .map((part) => escapeHtml(part ?? '未知'))
       .join(' / ');
+    const sources = clip.sources.map(({ fromAt, toAt, source, appliedOffsetMs }) => {
+      if (source === 'own') return '本系统录像';
+      const offset =
+        appliedOffsetMs === null ? '时钟未校正' : `时钟校正 ${(appliedOffsetMs / 1000).toFixed(1)} 秒`;
+      return `录像机自存录像 ${at(fromAt)} – ${at(toAt)}（${offset}）`;
+    });
     const gaps = clip.gaps.map((gap) => `${at(gap.fromAt)} – ${at(gap.toAt)}`).join('；');
     const skew =
       clip.clock.cameraSkewMs === null
@@ -48,6 +54,7 @@ ${row('方式', modeNames[clip.mode])}
 ${row('所求时段', clip.mode === 'still' ? at(clip.asked.fromAt) : `${at(clip.asked.fromAt)} – ${at(clip.asked.toAt)}`)}
 ${row('实有时段', clip.covered.map((span) => `${at(span.fromAt)} – ${at(span.toAt)}`).join('；'))}
 ${row('缺失时段', gaps || '无')}
+${row('录像来源', [...new Set(sources)].join('；'))}
 ${extra}${hidden}
 ${row('摄像机', `${maker}<br>MAC ${escapeHtml(camera.mac ?? '未知')}，地址 ${escapeHtml(camera.address ?? '未知')}`)}
 ${row('摄像机时钟偏差', skew)}

@@ -36,7 +36,14 @@ export function describeClip(entry: ExportRecord, part: number, camera: CameraId
     mode: entry.mode,
     part: part + 1,
     parts: result.files.length,
-    source: 'own',
+    sources: (
+      result.sources ?? result.covered.map((span) => ({ ...span, source: 'own', clockSkewMs: 0 }))
+    ).map(({ fromAt, toAt, source, clockSkewMs }) => ({
+      fromAt,
+      toAt,
+      source: source === 'own' ? ('own' as const) : ('device' as const),
+      appliedOffsetMs: source === 'own' ? 0 : clockSkewMs === null ? null : -clockSkewMs,
+    })),
     camera: {
       channelId: entry.channelId,
       name: entry.channelName,
@@ -59,7 +66,6 @@ export function describeClip(entry: ExportRecord, part: number, camera: CameraId
     hidden: entry.hidden.map((region) => ({ ...region })),
     clock: {
       basis: 'server',
-      appliedOffsetMs: 0,
       cameraSkewMs: camera.clockSkewMs,
       cameraSkewCheckedAt: toWireOrNull(camera.clockCheckedAt),
     },

@@ -138,7 +138,19 @@ export const ManifestClip = Shape({
   mode: ExportMode,
   part: Type.Integer({ description: 'From 1; several where codec or picture size changed' }),
   parts: Type.Integer(),
-  source: OneOf(['own', 'device']),
+  sources: Type.Array(
+    Shape({
+      fromAt: Instant,
+      toAt: Instant,
+      source: OneOf(['own', 'device']),
+      appliedOffsetMs: OrNull(
+        Type.Number({
+          description: "Added to the device's times; own recordings need none; null: not measured",
+        }),
+      ),
+    }),
+    { description: 'Where each stretch was recorded' },
+  ),
   camera: Shape({
     channelId: Id,
     name: Type.String(),
@@ -161,9 +173,6 @@ export const ManifestClip = Shape({
   hidden: Type.Array(PictureRegion),
   clock: Shape({
     basis: OneOf(['server']),
-    appliedOffsetMs: Type.Number({
-      description: 'Added to the times of the source; own recordings need none',
-    }),
     cameraSkewMs: OrNull(
       Type.Number({ description: "Camera's clock minus the server's, when last measured" }),
     ),

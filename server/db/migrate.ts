@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { dialectOf, lockByName, type Db, type Dialect } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
 import * as footage from './migrations/0002-footage.ts';
+import * as deviceArchive from './migrations/0003-device-archive.ts';
 import * as cases from './migrations/0004-cases.ts';
 import * as keeping from './migrations/0005-keeping.ts';
 import * as backups from './migrations/0006-backups.ts';
@@ -18,6 +19,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
   { name: '0002-footage', up: footage.up },
+  { name: '0003-device-archive', up: deviceArchive.up },
   { name: '0004-cases', up: cases.up },
   { name: '0005-keeping', up: keeping.up },
   { name: '0006-backups', up: backups.up },

@@ -8,7 +8,9 @@ export interface OnvifPort {
   readonly discover: typeof discover;
   readonly scanRange: typeof scanRange;
   readonly learnDevice: typeof learnDevice;
-  openDevice(...args: Parameters<typeof openDevice>): Pick<OnvifDevice, 'getSnapshot' | 'ptz' | 'events'>;
+  openDevice(
+    ...args: Parameters<typeof openDevice>
+  ): Pick<OnvifDevice, 'getSnapshot' | 'ptz' | 'events' | 'archive' | 'getClock'>;
 }
 
 /** The real network. */

@@ -5,6 +5,7 @@ import type { SecretBox } from '#api/auth/secret-box.ts';
 import type { Now } from '#api/clock.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { Logger } from '#api/log.ts';
+import { createArchiveCalls, type ArchiveCalls } from './archive-calls.ts';
 import { createCameraCalls, type CameraCalls } from './camera-calls.ts';
 import { registerDiscoveryRoutes } from './discovery-routes.ts';
 import { createDiscoveryService } from './discovery-service.ts';
@@ -27,6 +28,8 @@ export interface DeviceParts {
   readonly devices: DeviceService;
   /** Streams, snapshots, PTZ: what recording, live view and health checks call. */
   readonly cameras: CameraCalls;
+  /** Devices' own recordings. */
+  readonly archives: ArchiveCalls;
   registerRoutes(http: FastifyInstance): void;
   start(): void;
   close(): Promise<void>;
@@ -52,6 +55,7 @@ export async function createDeviceParts(options: {
   const inquiry = createInquiry({ onvif, networks, now, log });
   const devices = createDeviceService({ ...options, store, register });
   const cameras = createCameraCalls({ register, devices, inquiry, onvif, bus, networks, now, log });
+  const archives = createArchiveCalls({ register, devices, inquiry, onvif, networks, log });
   const views = createDeviceViews({ register, bus, states });
 
   const findingStore = createFindingStore(db);
@@ -66,6 +70,7 @@ export async function createDeviceParts(options: {
     register,
     devices,
     cameras,
+    archives,
     registerRoutes(http) {
       registerDeviceRoutes(http, { devices, register, views, cameras, learning, audit, now });
       registerDiscoveryRoutes(http, { discovery, findings, learning, registration });

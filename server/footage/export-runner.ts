@@ -18,7 +18,7 @@ import { wallMs } from '#media/time.ts';
 import { clipName } from './clip-name.ts';
 import { zonedParts } from './site-days.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
-import type { FootageFiles } from './footage-files.ts';
+import { sourceSpans, type FootageFiles, type SourceSpan } from './footage-files.ts';
 import type { ExportResult } from './schema.ts';
 import { spanDetail } from './service.ts';
 import { toWireSpan } from './wire.ts';
@@ -74,10 +74,20 @@ export function createExportRunner(options: {
       bus.emit({ name: 'export.changed', exportId, state: 'running', progress });
     };
     tell(null);
-    const footage = await options.files.list(entry.channelId, entry, signal);
+    // What a device must first be asked for takes most of the time where it is needed at all.
+    let share = 0;
+    let deviceProblem: string | undefined;
+    const footage = await options.files.list(entry.channelId, entry, signal, {
+      onProgress(done) {
+        share = 0.8;
+        tell(share * done);
+      },
+      onProblem: (code) => void (deviceProblem = code),
+    });
     if (footage.length === 0) throw new AppError('footage.none');
 
-    await keep(entry, await make(entry, footage, signal, tell));
+    const clip = await make(entry, footage, signal, (done) => tell(share + (1 - share) * done));
+    await keep(entry, clip, { sources: sourceSpans(footage, entry), deviceProblem });
     return { exportId };
   }
 
@@ -107,8 +117,8 @@ export function createExportRunner(options: {
     });
   }
 
-  async function keep(entry: ExportRecord, clip: ClipResult): Promise<void> {
-    const result = toResult(clip);
+  async function keep(entry: ExportRecord, clip: ClipResult, origin: Origin): Promise<void> {
+    const result = toResult(clip, origin);
     const [first] = result.files;
     if (!first) throw new AppError('export.failed');
     const { fileName: file, sizeBytes, sha256 } = first;
@@ -192,7 +202,13 @@ export function createExportRunner(options: {
   };
 }
 
-function toResult(clip: ClipResult): ExportResult {
+/** Where the footage of a clip came from. */
+interface Origin {
+  readonly sources: readonly SourceSpan[];
+  readonly deviceProblem: string | undefined;
+}
+
+function toResult(clip: ClipResult, { sources, deviceProblem }: Origin): ExportResult {
   const [first] = clip.files;
   const { covered, gaps, leadMs, tailMs } = clip;
   return {
@@ -204,6 +220,12 @@ function toResult(clip: ClipResult): ExportResult {
     frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
     videoCodec: first?.videoCodec ?? '',
     hasAudio: clip.files.some((file) => file.hasAudio),
+    sources: sources.map(({ source, clockSkewMs, ...span }) => ({
+      ...toWireSpan(span),
+      source,
+      clockSkewMs,
+    })),
+    ...(deviceProblem === undefined ? {} : { deviceProblem }),
     isDecodable: true, // each kind of export reads its file back and fails otherwise
     ffmpegVersion: clip.ffmpegVersion ?? null,
     files: clip.files.map(({ file, sizeBytes, sha256, crc32, durationMs, ...more }) => ({

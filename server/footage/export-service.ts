@@ -13,6 +13,7 @@ import { siteDay } from '#api/site-time.ts';
 import type { ExportMode, PictureRegion } from './schema.ts';
 import type { ChannelSource, ExportGuard } from './types.ts';
 import { exportJobKind, unlinkIfThere, type ExportJob } from './export-runner.ts';
+import type { DeviceFootage } from './device-footage.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
 import type { OpenFootage } from './open-footage.ts';
 import { pathInside } from './paths.ts';
@@ -21,6 +22,8 @@ import { checkRange, spanDetail, type By } from './service.ts';
 import { isOverlapping, type SpanMs } from './spans.ts';
 
 const shortestMs = 1_000;
+/** How long a request waits for a device that may hold what we do not. */
+const deviceAskMs = 3_000;
 const longestMs = 12 * 3_600_000;
 /** A transcode takes about as long as it plays, and keeps a core busy all the while. */
 const longestTranscodeMs = 2 * 3_600_000;
@@ -52,6 +55,7 @@ export function createExportService(options: {
   store: ExportStore;
   segments: SegmentStore;
   open: OpenFootage;
+  devices: DeviceFootage;
   channels: ChannelSource;
   jobs: JobService;
   exportsDir: string;
@@ -77,7 +81,10 @@ export function createExportService(options: {
 
   async function hasFootage(channelId: string, range: SpanMs): Promise<boolean> {
     if (await segments.hasOverlapping(channelId, range)) return true;
-    return (await options.open.spansOf(channelId)).some((span) => isOverlapping(span, range));
+    if ((await options.open.spansOf(channelId)).some((span) => isOverlapping(span, range))) return true;
+    await options.devices.refresh([channelId], range, { waitMs: deviceAskMs, isPatient: true });
+    const { held, spans } = await options.devices.offer(channelId, range);
+    return spans.length > 0 || held.state === 'unknown'; // the job asks again, with more patience, and tells why not
   }
 
   /** @throws AppError export.limit with which limit of the person's role is reached */

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Knex } from 'knex';
 import { Gauge, type Registry } from 'prom-client';
@@ -10,9 +11,14 @@ import type { Logger } from '#api/log.ts';
 import type { SettingsService } from '#api/settings/service.ts';
 import { systemClock, type Clock } from '#media/clock.ts';
 import { createChunkTranscoder } from '#media/hls/transcode.ts';
-import type { ChannelSource, ClipSource, ExportGuard } from './types.ts';
+import type { ArchiveSource, ChannelSource, ClipSource, ExportGuard } from './types.ts';
 import { pathInside } from './paths.ts';
 import { toWireExport } from './wire.ts';
+import { fetchReplay } from '#media/replay/fetch-replay.ts';
+import { createDeviceArchive } from './device-archive.ts';
+import { createDeviceArchiveStore } from './device-archive-store.ts';
+import { createDeviceFetcher } from './device-fetch.ts';
+import { createDeviceFootage } from './device-footage.ts';
 import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
 import { createExportService, type ExportService } from './export-service.ts';
@@ -36,17 +42,23 @@ import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
 export interface FootageOptions {
-  readonly config: Pick<Config, 'recordingsDir' | 'exportsDir' | 'segmentMs' | 'siteTimeZone'>;
+  readonly config: Pick<Config, 'recordingsDir' | 'exportsDir' | 'cacheDir' | 'segmentMs' | 'siteTimeZone'>;
   readonly db: Knex;
   readonly bus: EventBus;
   readonly audit: AuditTrail;
   readonly settings: SettingsService;
   readonly channels: ChannelSource;
   readonly exportGuard: ExportGuard;
+  readonly archives: ArchiveSource;
   readonly metrics: Registry;
   readonly now: Now;
   readonly log: Logger;
 }
+
+/** Footage fetched from devices: a day of one camera, or some hours of several; least recently used goes first. */
+const deviceCacheBytes = 20_000_000_000;
+/** Recorders allow few replays at once, and their operators want some left. */
+const sessionsPerDevice = 2;
 
 /** Recording, search, playback, exports, holds and retention, wired together. */
 export interface FootageParts {
@@ -67,7 +79,7 @@ export interface FootageParts {
 }
 
 export function createFootageParts(options: FootageOptions): FootageParts {
-  const { config, db, bus, audit, settings, channels, metrics, now, log } = options;
+  const { config, db, bus, audit, settings, channels, archives, metrics, now, log } = options;
   const { recordingsDir, exportsDir, siteTimeZone } = config;
   const clock: Clock = { ...systemClock, now };
   const segments = createSegmentStore(db);
@@ -102,12 +114,33 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     now,
     log,
   });
+  const deviceDir = join(config.cacheDir, 'device-footage');
+  const deviceStore = createDeviceArchiveStore(db);
+  const fetcher = createDeviceFetcher({
+    store: deviceStore,
+    archives,
+    fetchReplay,
+    dir: deviceDir,
+    limitBytes: deviceCacheBytes,
+    sessionsPerDevice,
+    now,
+    log,
+  });
+  const archive = createDeviceArchive({
+    store: deviceStore,
+    archives,
+    onClockMoved: fetcher.drop,
+    now,
+    log,
+  });
+  const deviceFootage = createDeviceFootage({ store: deviceStore, archive, fetcher, dir: deviceDir, log });
   const footage = createFootageService({
     db,
     segments,
     runs,
     holds,
     open,
+    devices: deviceFootage,
     channels,
     audit,
     siteTimeZone,
@@ -125,7 +158,14 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     audit,
     now,
   });
-  const files = createFootageFiles({ segments, open, settled: indexer.settled, recordingsDir });
+  const files = createFootageFiles({
+    segments,
+    open,
+    devices: deviceFootage,
+    settled: indexer.settled,
+    recordingsDir,
+    now,
+  });
   const runner = createExportRunner({
     db,
     store: exportStore,
@@ -138,7 +178,18 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     log,
   });
   const transcoder = createChunkTranscoder({ maxRunning: 2, cacheBytes: 128_000_000, log });
-  const playback = createPlaybackService({ segments, open, channels, transcoder, recordingsDir, audit, now });
+  const playback = createPlaybackService({
+    segments,
+    open,
+    devices: deviceFootage,
+    channels,
+    transcoder,
+    recordingsDir,
+    deviceDir,
+    audit,
+    now,
+    log,
+  });
   measure(metrics, { recording, segments });
 
   const clips: ClipSource = {
@@ -163,6 +214,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
         store: exportStore,
         segments,
         open,
+        devices: deviceFootage,
         channels,
         jobs,
         exportsDir,
@@ -183,11 +235,14 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     async start(jobs) {
       const repaired = await repairIndex({ recordingsDir, segments, runs, audit, now, log });
       log.info({ ...repaired }, 'the recording index is in order');
+      await fetcher.tidy();
       await runner.tidy(jobs.find);
       recording.start();
       retention.start();
     },
     async close() {
+      await archive.close();
+      await fetcher.close();
       await retention.close();
       await recording.close();
     },

@@ -1,13 +1,14 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
+import { fromWire } from '#api/clock.ts';
 import { principalOf } from '#api/http/guard.ts';
 import { sendRangedFile } from '#api/http/ranged-file.ts';
 import { Shape } from '#api/http/schema.ts';
+import { toWirePlayback } from './playback-wire.ts';
 import type { PlaybackService } from './playback.ts';
 import { byOf, spanOf } from './routes.ts';
 import { Playback, PlaybackRequest } from './schema.ts';
-import { toWireSpan } from './wire.ts';
 
 const Token = Type.String({ pattern: '^[A-Za-z0-9_-]{32}$' });
 const Key = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' });
@@ -22,7 +23,7 @@ const ChunkParams = Shape({
 /** Footage is personal data: no copy of it may stay in a shared computer's cache. */
 const noStore = 'private, no-store';
 
-/** Playback: open one, its playlist, the files it names (ranged) and, where the browser needs it, transcoded pieces. */
+/** Playback: open one, how far it is fetched, its playlist, the files it names (ranged) and, where the browser needs it, transcoded pieces. */
 export function registerPlaybackRoutes(
   app: FastifyInstance,
   { playback }: { playback: PlaybackService },
@@ -35,13 +36,18 @@ export function registerPlaybackRoutes(
       schema: { body: PlaybackRequest, response: { 200: Playback } },
     },
     async (request) => {
-      const opened = await playback.start({ ...request.body, ...spanOf(request.body) }, byOf(request));
-      return {
-        playlistUrl: `/api/footage/playback/${opened.token}/index.m3u8`,
-        isTranscoded: opened.isTranscoded,
-        spans: opened.spans.map(toWireSpan),
-      };
+      const { focusAt, ...ask } = request.body;
+      const focus = focusAt === undefined ? {} : { focusAt: fromWire(focusAt) };
+      return toWirePlayback(await playback.start({ ...ask, ...spanOf(ask), ...focus }, byOf(request)));
     },
+  );
+  typed.get(
+    '/api/footage/playback/:token',
+    {
+      config: { permission: 'footage.view' },
+      schema: { params: TokenParams, response: { 200: Playback } },
+    },
+    async (request) => toWirePlayback(playback.get(request.params.token, principalOf(request))),
   );
   typed.get(
     '/api/footage/playback/:token/index.m3u8',

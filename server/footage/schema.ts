@@ -16,11 +16,24 @@ export const Gap = Shape({
     }),
   ),
 });
+export const FootageSource = OneOf(['own', 'device', 'copy']);
+/** What one source has of a channel: our recordings, the device's own (an NVR's disk, a card), a copy. */
+export const TimelineSource = Shape({
+  source: FootageSource,
+  spans: Type.Array(Span),
+  state: OneOf(['current', 'stale', 'unknown']),
+  askedAt: OrNull(Instant),
+  clockSkewMs: OrNull(
+    Type.Integer({ description: "The device's clock minus ours, by which its times were corrected" }),
+  ),
+  problem: OrNull(Type.String({ description: 'Error code of the last asking, if it failed' })),
+});
 export const ChannelTimeline = Shape({
   channelId: Id,
-  spans: Type.Array(Span, { description: 'Recorded, merged, ascending' }),
-  gaps: Type.Array(Gap),
+  spans: Type.Array(Span, { description: 'Can be played from any source; merged, ascending' }),
+  gaps: Type.Array(Gap, { description: 'What no source has' }),
   heldSpans: Type.Array(Span),
+  sources: Type.Array(TimelineSource),
 });
 export type ChannelTimeline = Static<typeof ChannelTimeline>;
 export const Timeline = Shape({ channels: Type.Array(ChannelTimeline) });
@@ -34,12 +47,23 @@ export const PlaybackRequest = Shape({
   fromAt: Instant,
   toAt: Instant,
   canDecodeH265: Type.Boolean(),
+  focusAt: Type.Optional(Instant),
 });
 export type PlaybackRequest = Static<typeof PlaybackRequest>;
 export const Playback = Shape({
-  playlistUrl: Type.String(),
+  playlistUrl: Type.String({ description: 'Answers once footage that must be fetched is there' }),
   isTranscoded: Type.Boolean(),
-  spans: Type.Array(Span),
+  spans: Type.Array(Shape({ fromAt: Instant, toAt: Instant, source: FootageSource })),
+  fromAt: Instant,
+  toAt: Type.String({
+    format: 'date-time',
+    description:
+      'Where this playback ends: sooner than asked when more would have to be fetched from a device',
+  }),
+  fetching: OrNull(
+    Shape({ progress: Type.Number({ description: '0 to 1; ask again at the playlist’s folder' }) }),
+  ),
+  problem: OrNull(Type.String({ description: 'Error code, when a device could not give its part' })),
 });
 export type Playback = Static<typeof Playback>;
 
@@ -80,6 +104,20 @@ export const ExportResult = Shape({
   hasAudio: Type.Boolean(),
   isDecodable: Type.Boolean(),
   ffmpegVersion: Type.Optional(OrNull(Type.String())),
+  sources: Type.Optional(
+    Type.Array(
+      Shape({
+        fromAt: Instant,
+        toAt: Instant,
+        source: FootageSource,
+        clockSkewMs: OrNull(Type.Integer()),
+      }),
+      { description: 'Which source each stretch was taken from' },
+    ),
+  ),
+  deviceProblem: Type.Optional(
+    Type.String({ description: 'Error code, when the device could not give its part' }),
+  ),
   files: Type.Array(
     Shape({
       fileName: Type.String(),

@@ -5,6 +5,7 @@ import type { Principal } from '#api/http/guard.ts';
 import type { FastifyRequest } from 'fastify';
 import type { Knex } from 'knex';
 import type { ChannelSource } from './types.ts';
+import type { DeviceFootage, DeviceOffer } from './device-footage.ts';
 import type { HoldRecord, HoldStore } from './hold-store.ts';
 import type { OpenFootage } from './open-footage.ts';
 import type { RunStore } from './run-store.ts';
@@ -14,7 +15,15 @@ import { isOverlapping, type SpanMs } from './spans.ts';
 import { buildTimeline, type TimelineParts } from './timeline.ts';
 
 const longestTimelineMs = 31 * 86_400_000 + 3_600_000;
+/** How long a page may wait for devices that were not asked before. */
+const askMs = 500;
 const longestHoldMs = 366 * 86_400_000;
+
+/** A channel's timeline, with what its device offers beside our own footage. */
+export interface ChannelFootage extends TimelineParts {
+  readonly channelId: string;
+  readonly offer: DeviceOffer;
+}
 
 /** Who does something, and by which request. */
 export interface By {
@@ -29,43 +38,46 @@ export function createFootageService(options: {
   runs: RunStore;
   holds: HoldStore;
   open: OpenFootage;
+  devices: DeviceFootage;
   channels: ChannelSource;
   audit: AuditTrail;
   siteTimeZone: string;
   now: Now;
 }) {
-  const { db, segments, runs, holds, open, channels, audit, siteTimeZone, now } = options;
+  const { db, segments, runs, holds, open, devices, channels, audit, siteTimeZone, now } = options;
 
-  async function timelineOf(channelId: string, range: SpanMs): Promise<TimelineParts> {
-    const [recorded, openSpans, runRows, removals, held] = await Promise.all([
+  async function timelineOf(channelId: string, range: SpanMs): Promise<ChannelFootage> {
+    const [recorded, openSpans, runRows, removals, held, offer] = await Promise.all([
       segments.listSpans(channelId, range),
       open.spansOf(channelId),
       runs.listFor(channelId, range),
       segments.listRemovals(channelId, range),
       holds.listInForce(now(), channelId),
+      devices.offer(channelId, range),
     ]);
-    return buildTimeline({
+    const parts = buildTimeline({
       range,
       now: now(),
       recorded: [...recorded, ...openSpans.filter((span) => isOverlapping(span, range))],
+      onDevice: offer.spans,
       runs: runRows,
       removals,
       holds: held,
     });
+    return { channelId, ...parts, offer };
   }
 
   return {
     /**
-     * What exists and what is missing, one entry for each channel in the order asked; an unknown channel has nothing.
+     * What exists and what is missing, one entry for each channel in the order asked; an unknown channel has nothing. Of devices' own
+     * recordings it tells what is known; they are asked in the background, and only half a second is waited for them.
      * @throws AppError footage.range-invalid for an empty range or one over 31 days
      */
-    async timeline(
-      channelIds: readonly string[],
-      range: SpanMs,
-    ): Promise<(TimelineParts & { channelId: string })[]> {
+    async timeline(channelIds: readonly string[], range: SpanMs): Promise<ChannelFootage[]> {
       checkRange(range, longestTimelineMs);
-      const found: (TimelineParts & { channelId: string })[] = [];
-      for (const channelId of channelIds) found.push({ channelId, ...(await timelineOf(channelId, range)) });
+      await devices.refresh(channelIds, range, { waitMs: askMs, isPatient: false });
+      const found: ChannelFootage[] = [];
+      for (const channelId of channelIds) found.push(await timelineOf(channelId, range));
       return found;
     },
 
@@ -73,9 +85,15 @@ export function createFootageService(options: {
     async days(channelId: string, month: string): Promise<string[]> {
       const openSpans = await open.spansOf(channelId);
       const days = daysOfMonth(month, siteTimeZone);
-      const covered = new Set(await segments.findCovered(channelId, days));
+      const [first, last] = [days[0], days.at(-1)];
+      const [covered, offer] = await Promise.all([
+        segments.findCovered(channelId, days),
+        first && last && devices.offer(channelId, { fromAt: first.fromAt, toAt: last.toAt }),
+      ]);
+      const indexed = new Set(covered);
+      const others = [...openSpans, ...(offer?.spans ?? [])];
       return days
-        .filter((day, index) => covered.has(index) || openSpans.some((span) => isOverlapping(span, day)))
+        .filter((day, index) => indexed.has(index) || others.some((span) => isOverlapping(span, day)))
         .map((day) => day.day);
     },
 

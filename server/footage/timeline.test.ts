@@ -12,6 +12,7 @@ const build = (facts: Partial<TimelineFacts>) =>
     range: { fromAt: 0, toAt: 100 * minute },
     now: 1000 * minute,
     recorded: [],
+    onDevice: [],
     runs: [],
     removals: [],
     holds: [],

@@ -30,15 +30,19 @@ export interface Removal extends SpanMs {
 export interface TimelineFacts {
   readonly range: SpanMs;
   readonly now: number;
-  /** Recorded stretches in any order, the finished part of the open segment included. */
+  /** Stretches recorded here, in any order, the finished part of the open segment included. */
   readonly recorded: readonly SpanMs[];
+  /** What the device itself holds. */
+  readonly onDevice: readonly SpanMs[];
   /** Runs that touch the range and the last one before it, in any order. */
   readonly runs: readonly RunFacts[];
   readonly removals: readonly Removal[];
   readonly holds: readonly SpanMs[];
 }
 export interface TimelineParts {
+  /** Of all sources together. */
   readonly spans: readonly SpanMs[];
+  readonly ownSpans: readonly SpanMs[];
   readonly gaps: readonly (SpanMs & { readonly cause: string | null })[];
   readonly heldSpans: readonly SpanMs[];
 }
@@ -46,13 +50,15 @@ export interface TimelineParts {
 /** What exists and what is missing inside `range`: merged, ascending, cut to the range; the future is neither. */
 export function buildTimeline(facts: TimelineFacts): TimelineParts {
   const { range, now } = facts;
-  const merged = mergeSpans(facts.recorded, continuousToleranceMs);
-  const spans = merged.flatMap((span) => clip(span, range) ?? []);
+  const inRange = (all: readonly SpanMs[]) =>
+    mergeSpans(all, continuousToleranceMs).flatMap((span) => clip(span, range) ?? []);
+  const spans = inRange([...facts.recorded, ...facts.onDevice]);
   const past = { fromAt: range.fromAt, toAt: Math.min(range.toAt, now) };
   const isRecordingNow = facts.runs.some((run) => run.endedAt === null);
   const gaps = past.toAt <= past.fromAt ? [] : gapsBetween(spans, past);
   return {
     spans,
+    ownSpans: inRange(facts.recorded),
     gaps: gaps
       .filter((gap) => gap.toAt - gap.fromAt > continuousToleranceMs)
       .filter((gap) => !(isRecordingNow && gap.toAt === now && gap.toAt - gap.fromAt <= liveEdgeMs))

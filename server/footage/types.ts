@@ -1,7 +1,10 @@
 import type { StreamKind } from '#api/devices/schema.ts';
+import type { OnvifDevice } from '#media/onvif/device.ts';
 import type { StreamSource } from '#media/source.ts';
 import type { ExportRecord } from './export-store.ts';
 import type { Export } from './schema.ts';
+
+import type { ArchivedChannel } from './device-archive-rules.ts';
 
 export type { ExportRecord };
 
@@ -50,4 +53,21 @@ export interface ChannelSource {
    * @throws AppError not-found, channel.no-picture when the device is off or tells of no such stream
    */
   getStream(channelId: string, kind: StreamKind): Promise<ChannelStream>;
+}
+
+/** A device that may hold recordings of its own. */
+export interface ArchivedDevice {
+  readonly deviceId: string;
+  /** All of its channels. */
+  readonly channels: readonly ArchivedChannel[];
+  /** A conversation with it, with its log-in; sends nothing yet. `signal` ends every request. */
+  open(signal: AbortSignal): Pick<OnvifDevice, 'archive' | 'getClock'>;
+  /** The source of a replay at an address the device gave. */
+  replayFrom(url: string): StreamSource;
+}
+
+/** Devices' own archives as footage sees them. */
+export interface ArchiveSource {
+  /** undefined: nobody knows the channel, or its device is switched off or taken out. */
+  find(channelId: string): ArchivedDevice | undefined;
 }

@@ -3,8 +3,8 @@ import type { ExportRecord } from './export-store.ts';
 import type { HoldRecord } from './hold-store.ts';
 import type { RoomStatus } from './retention-runner.ts';
 import type { ChannelTimeline, Export, Hold, Span, StorageStatus } from './schema.ts';
+import type { ChannelFootage } from './service.ts';
 import type { SpanMs } from './spans.ts';
-import type { TimelineParts } from './timeline.ts';
 
 /** Domain objects in the form the API gives them: epoch ms become ISO 8601. */
 export const toWireSpan = ({ fromAt, toAt }: SpanMs): Span => ({
@@ -12,12 +12,24 @@ export const toWireSpan = ({ fromAt, toAt }: SpanMs): Span => ({
   toAt: toWire(toAt),
 });
 
-export function toWireTimeline(parts: TimelineParts & { channelId: string }): ChannelTimeline {
+export function toWireTimeline(parts: ChannelFootage): ChannelTimeline {
+  const { held, spans: deviceSpans } = parts.offer;
+  const own = { source: 'own', state: 'current', askedAt: null, clockSkewMs: null, problem: null } as const;
+  const device = {
+    source: 'device',
+    spans: deviceSpans.map(toWireSpan),
+    state: held.state === 'none' ? 'current' : held.state,
+    askedAt: toWireOrNull(held.askedAt),
+    clockSkewMs: held.clockSkewMs,
+    problem: held.problem,
+  } as const;
+  const hasDevice = held.state !== 'none' || deviceSpans.length > 0;
   return {
     channelId: parts.channelId,
     spans: parts.spans.map(toWireSpan),
     gaps: parts.gaps.map((gap) => ({ ...toWireSpan(gap), cause: gap.cause })),
     heldSpans: parts.heldSpans.map(toWireSpan),
+    sources: [{ ...own, spans: parts.ownSpans.map(toWireSpan) }, ...(hasDevice ? [device] : [])],
   };
 }
 

@@ -145,7 +145,8 @@ it('copies, transcodes and stills become a ZIP that other programs read, whole a
     leadMs: 500,
     source: 'own',
     camera: { name: '急诊</script>大厅 01', model: null },
-    clock: { basis: 'server', appliedOffsetMs: 0 },
+    clock: { basis: 'server' },
+    sources: [{ source: 'own', appliedOffsetMs: 0 }],
     ffmpeg: { version: expect.stringMatching(/^\d/) },
     requestedBy: 'security',
   });

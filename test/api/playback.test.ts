@@ -73,8 +73,8 @@ describe('playback', () => {
     const opened = (await open(8_000, 65_000)).json();
     expect(opened.isTranscoded).toBe(false);
     expect(opened.spans).toEqual([
-      { fromAt: iso(8_000), toAt: iso(30_000) },
-      { fromAt: iso(60_000), toAt: iso(65_000) },
+      { fromAt: iso(8_000), toAt: iso(30_000), source: 'own' },
+      { fromAt: iso(60_000), toAt: iso(65_000), source: 'own' },
     ]);
     const playlist = await get(opened.playlistUrl);
     expect(playlist.headers['content-type']).toBe('application/vnd.apple.mpegurl');
@@ -122,7 +122,7 @@ describe('playback', () => {
     const rows = await app.db('audit_entries').where({ action: 'footage.viewed' });
     expect(rows).toHaveLength(1);
     expect(rows[0]).toMatchObject({ subject_id: 'c1', actor_id: 'user-security' });
-    expect(JSON.parse(rows[0].detail_json)).toEqual({ fromAt: iso(0), toAt: iso(9_000) });
+    expect(JSON.parse(rows[0].detail_json)).toEqual({ fromAt: iso(0), toAt: iso(9_000), sources: ['own'] });
   });
 
   it('says so when there is nothing, or too much is asked', async () => {

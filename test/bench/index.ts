@@ -105,6 +105,10 @@ async function measure(url: string, dir: string) {
       runs: createRunStore(db),
       holds,
       open: { spansOf: async () => [], partOf: async () => undefined } as never,
+      devices: {
+        refresh: async () => undefined,
+        offer: async () => ({ spans: [], state: 'none', askedAt: null, clockSkewMs: null }),
+      } as never,
       channels: makeChannelSource(new Map()),
       audit,
       siteTimeZone: 'Asia/Shanghai',

@@ -1,5 +1,10 @@
 import type { OnvifPort } from '#api/devices/onvif-port.ts';
+import { MediaError } from '#media/errors.ts';
 import type { DeviceFacts, LearnResult } from '#media/onvif/learn.ts';
+
+const noArchive = async (): Promise<never> => {
+  throw new MediaError('not-supported', 'the device offers no search service');
+};
 
 /** A device as the scripted network has it. */
 export interface FakeDevice {
@@ -123,6 +128,14 @@ export function createFakeOnvif() {
           },
           listPresets: async () => [],
           gotoPreset: async () => undefined,
+        },
+        getClock: async () => ({ deviceAt: Date.now(), skewMs: 0, roundTripMs: 1, source: 'utc' }),
+        archive: {
+          getSummary: noArchive,
+          listRecordings: noArchive,
+          findRecordings: noArchive,
+          findCoverage: noArchive,
+          getReplayUri: noArchive,
         },
       };
     },

@@ -35,15 +35,30 @@ export async function listDays(channelId: string, month: string, signal?: AbortS
   return days;
 }
 
-/** @throws ApiError `footage.none` where nothing is recorded */
+/**
+ * @param focusAt what the person wants to see: around it, what only the device has is fetched
+ * @throws ApiError `footage.none` where nothing is recorded
+ */
 export function openPlayback(
   channelId: string,
-  fromAt: number,
-  toAt: number,
+  range: { fromAt: number; toAt: number },
+  focusAt: number,
   signal?: AbortSignal,
 ): Promise<Playback> {
-  const body: PlaybackRequest = { channelId, fromAt: wire(fromAt), toAt: wire(toAt), canDecodeH265 };
+  const { fromAt, toAt } = range;
+  const body: PlaybackRequest = {
+    channelId,
+    fromAt: wire(fromAt),
+    toAt: wire(toAt),
+    focusAt: wire(focusAt),
+    canDecodeH265,
+  };
   return api.post<Playback>('/api/footage/playback', body, signal);
+}
+
+/** How far a playback is fetched from its device. */
+export function readPlayback(playback: Playback, signal?: AbortSignal): Promise<Playback> {
+  return api.get<Playback>(playback.playlistUrl.replace(/\/index\.m3u8$/, ''), {}, signal);
 }
 
 export async function listExports(signal?: AbortSignal): Promise<Export[]> {

@@ -1,7 +1,8 @@
 import Hls, { type ErrorData } from 'hls.js';
 import { isAbort, toApiError } from '../../lib/api.ts';
 import { logDebug } from '../../lib/log.ts';
-import { openPlayback } from './api.ts';
+import type { Playback } from '#api/footage/schema.ts';
+import { openPlayback, readPlayback } from './api.ts';
 import {
   fragmentAfter,
   fragmentAt,
@@ -19,6 +20,7 @@ const aheadMs = 10 * 60_000;
 const retryMs = 3_000;
 /** A seek that takes longer is asked anew. */
 const seekPatienceMs = 2_500;
+const fetchPollMs = 500;
 /** At and above this speed, and in seeking playback, only key frames are sought. */
 const keyFrameRate = 4;
 
@@ -43,6 +45,8 @@ export class WatchTile {
   problem = $state<string | null>(null);
   shownAt = $state<number | null>(null);
   isTranscoded = $state(false);
+  /** 0 to 1 while footage is fetched from the device that recorded it; null otherwise. */
+  fetched = $state<number | null>(null);
   /** How often it had to jump to catch up since it was last asked: the sign of a browser that does not keep up. */
   jumps = 0;
   /** The enlarged part of its picture. */
@@ -204,7 +208,10 @@ export class WatchTile {
     this.state = 'loading';
     this.problem = null;
     try {
-      const playback = await openPlayback(this.channelId, window.fromAt, window.toAt, opening.signal);
+      const playback = await this.#fetched(
+        await openPlayback(this.channelId, window, at, opening.signal),
+        opening.signal,
+      );
       const response = await fetch(playback.playlistUrl, { signal: opening.signal });
       if (!response.ok) throw new Error(`the playlist answered ${response.status}`);
       const fragments = readPlaylistTimes(await response.text());
@@ -212,7 +219,7 @@ export class WatchTile {
       this.#retry = undefined;
       this.isTranscoded = playback.isTranscoded;
       this.#load(playback.playlistUrl, fragments, at);
-      this.#window = window;
+      this.#window = { fromAt: Date.parse(playback.fromAt), toAt: Date.parse(playback.toAt) };
     } catch (error) {
       if (isAbort(error) || opening.signal.aborted) return;
       const failure = toApiError(error);
@@ -232,6 +239,21 @@ export class WatchTile {
         this.#opening = undefined;
         this.#openingWindow = undefined;
       }
+    }
+  }
+
+  /** Waits until what only the device has is here. */
+  async #fetched(opened: Playback, signal: AbortSignal): Promise<Playback> {
+    let playback = opened;
+    try {
+      while (playback.fetching) {
+        this.fetched = playback.fetching.progress;
+        await new Promise((resolve) => setTimeout(resolve, fetchPollMs));
+        playback = await readPlayback(playback, signal);
+      }
+      return playback;
+    } finally {
+      if (!signal.aborted) this.fetched = null;
     }
   }
 
