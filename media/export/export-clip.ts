@@ -156,8 +156,12 @@ function clipEnds(part: ClipPart, layout: ClipLayout) {
     return { shownMs, extents: layout.extents.slice(from, to) };
   };
   const first = group(0);
-  const last = group(part.pieces.findLastIndex(({ fragment }) => fragment.isKey));
-  return { first: first.shownMs, last: last.shownMs, extents: [...first.extents, ...last.extents] };
+  const lastKey = part.pieces.findLastIndex(({ fragment }) => fragment.isKey);
+  const last = group(lastKey);
+  // A seek to the last group may land in the one before.
+  const before = part.pieces.findLastIndex(({ fragment }, index) => index < lastKey && fragment.isKey);
+  const extents = [...first.extents, ...layout.extents.slice(Math.max(0, before))];
+  return { first: first.shownMs, last: last.shownMs, extents };
 }
 
 /** @throws MediaError `no-space` where `sizeBytes` and a reserve do not fit beside what is there */

@@ -56,6 +56,7 @@ export async function layOutClip(part: ClipPart, createdAt: Date): Promise<ClipL
           // Runs that overlap by a few ms: decode times must rise, the shown times stay.
           const last = table.decodeTicks.at(-1);
           table.decodeTicks.push(last === undefined ? decode : Math.max(decode, last + 1));
+          if (table.decodeTicks.length === 2) dropLead(table);
           table.shownTicks.push(decode + sample.shiftTicks);
           table.sizes.push(sample.sizeBytes);
           if (sample.isSync) table.syncSamples.push(table.sizes.length);
@@ -85,6 +86,16 @@ export async function layOutClip(part: ClipPart, createdAt: Date): Promise<ClipL
       (ticks) => ((ticks - firstShown) * 1000) / video.timescale,
     ),
   };
+}
+
+/**
+ * At the start of a run the recorder sets the first decode time early (see pull-command.ts). Players that take the distance to its picture for
+ * the whole track's would seek wrongly: it is made as small as the second picture allows.
+ */
+function dropLead({ decodeTicks, shownTicks }: TrackTable): void {
+  const [first, second] = decodeTicks;
+  if (first === undefined || second === undefined) return;
+  decodeTicks[0] = Math.max(first, Math.min(shownTicks[0] ?? first, second - 1));
 }
 
 function emptyTable({ id, timescale }: Fmp4Track): TrackTable {

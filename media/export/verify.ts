@@ -21,7 +21,8 @@ export async function verifyClip(
   ends: { first: readonly number[]; last: readonly number[] },
   options: { signal?: AbortSignal; log: Log },
 ): Promise<string[]> {
-  const expected = [ends.first, ends.last].map(fromKeyFrame);
+  const first = fromKeyFrame(ends.first).slice(0, FRAMES_LIMIT);
+  const last = fromKeyFrame(ends.last);
   const found: [number[], number[]] = [[], []];
   const ticksPerS: [number, number] = [NaN, NaN];
   const readLine = (line: string) => {
@@ -34,7 +35,10 @@ export async function verifyClip(
   };
   const end = await runFfmpeg(
     {
-      inputs: expected.map((shownMs) => ({ source: path, options: [...OPEN_FAST, ...seekTo(shownMs)] })),
+      inputs: [
+        { source: path, options: [...OPEN_FAST, ...seekTo(first), ...stopAfter(first)] },
+        { source: path, options: [...OPEN_FAST, ...seekTo(last)] },
+      ],
       outputs: [
         {
           target: 'pipe:1',
@@ -45,36 +49,40 @@ export async function verifyClip(
     { ...options, deadlineMs: DECODE_DEADLINE_MS, onLine: readLine },
   );
   const complaints = end.stderr.filter((line) => /error|corrupt|invalid/i.test(line));
-  const isRight = expected.every((shownMs, index) => isSame(shownMs, found[index as 0 | 1]));
+  // Where decode and presentation times drift apart a seek may land one group early; what it shows before the key frame is no concern.
+  const shown = [found[0], found[1].filter((ms) => ms >= (last[0] ?? 0) - TOLERANCE_MS)];
+  const isRight = isSame(first, shown[0]) && isSame(last, shown[1]);
   if (end.exitCode !== 0 || complaints.length > 0 || !isRight) {
     throw new MediaError('bad-output', 'the clip does not decode as planned', {
       stderr: end.stderr,
-      expected: expected.map(summary),
+      expected: [first, last].map(summary),
       found: found.map(summary),
     });
   }
   return end.arguments;
 }
 
-/** The pictures that a decoder shows when it starts at the key frame, in order; not more than are worth the time. */
+/** The pictures that a decoder shows when it starts at the key frame, in order. */
 function fromKeyFrame(shownMs: readonly number[]): number[] {
   const [keyMs = 0] = shownMs;
-  return shownMs
-    .filter((ms) => ms >= keyMs)
-    .sort((a, b) => a - b)
-    .slice(0, FRAMES_LIMIT);
+  return shownMs.filter((ms) => ms >= keyMs).sort((a, b) => a - b);
 }
 
-/** Input options: from the key frame exactly (not from the picture before it) to the last of the pictures. */
-function seekTo(shownMs: readonly number[]): string[] {
-  const [keyMs = 0] = shownMs;
-  const lengthMs = (shownMs.at(-1) ?? keyMs) - keyMs;
-  const seconds = (ms: number) => (ms / 1000).toFixed(4);
-  return words(`-noaccurate_seek -ss ${seconds(keyMs + 1)} -t ${seconds(lengthMs + TOLERANCE_MS)}`);
+const seconds = (ms: number) => (ms / 1000).toFixed(4);
+
+/** Input options: from the key frame itself, not from the picture before it. */
+function seekTo([keyMs = 0]: readonly number[]): string[] {
+  return words(`-noaccurate_seek -ss ${seconds(keyMs + 1)}`);
 }
 
-function isSame(expected: readonly number[], found: readonly number[]): boolean {
+/** Input options: no further than the last of these pictures. */
+function stopAfter(shownMs: readonly number[]): string[] {
+  return words(`-t ${seconds((shownMs.at(-1) ?? 0) - (shownMs[0] ?? 0) + TOLERANCE_MS)}`);
+}
+
+function isSame(expected: readonly number[], found: readonly number[] | undefined): boolean {
   return (
+    found !== undefined &&
     expected.length === found.length &&
     expected.every((ms, index) => Math.abs(ms - (found[index] ?? NaN)) <= TOLERANCE_MS)
   );

@@ -99,6 +99,29 @@ describe('export', () => {
     expect((await readdir(dir)).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
+  it.each([false, true])('begins at the first picture of a run; B-frames: %s', async (hasBFrames) => {
+    const runId = hasBFrames ? 'leadb' : 'lead';
+    const run = { dir, runId, startAt: T0 + 300_000, seconds: 8, hasBFrames, hasLead: true };
+    const segments = (await writeRun(run)).map(asFootage);
+    const out = join(dir, `${runId}.mp4`);
+    const { files } = await exportClip({ segments, ...range(299_000, 308_500), out, log });
+    expect(files[0]?.frameCount).toBe(200);
+    const { video } = await packetTimes(out);
+    expect(video).toEqual(Array.from({ length: 200 }, (_, index) => index * FRAME_MS));
+    // A player that seeks by decode time finds the last key frame too.
+    const { stdout } = await runTool(
+      'ffprobe',
+      [
+        ...words(
+          '-v error -read_intervals 7.02%+#1 -show_entries packet=pts_time -of csv=p=0 -select_streams v',
+        ),
+        out,
+      ],
+      { deadlineMs: 20_000 },
+    );
+    expect(Number(stdout.split(',')[0])).toBe(7);
+  });
+
   it('keeps the times of pictures and sound as the source has them', async () => {
     const out = join(dir, 'times.mp4');
     await exportClip({ segments: first.map(asFootage), ...range(1_500, 11_500), out, log });

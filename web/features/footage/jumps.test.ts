@@ -9,6 +9,7 @@ const lane = (spans: [number, number][], gaps: [number, number][]): ChannelTimel
   spans: spans.map(([from, to]) => span(from, to)),
   gaps: gaps.map(([from, to]) => ({ ...span(from, to), cause: null })),
   heldSpans: [],
+  sources: [],
 });
 const first = lane(
   [
