@@ -1,34 +1,13 @@
-import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Knex } from 'knex';
 import { createAuditTrail, type ChainCheck } from '#api/auth/audit-trail.ts';
 import { toWire } from '#api/clock.ts';
-import { ConfigError, loadConfig } from '#api/config.ts';
-import { openDatabase } from '#api/db/database.ts';
+import { runOnDatabase, say } from './existing-database.ts';
 
 /**
  * `npm run audit:verify`: walks the audit trail of the database that the configuration names and says whether any row was changed, removed or
  * put in. Runs beside a running server; the run itself is a row on the trail. Exit code 0: intact, 1: broken, 2: could not be checked.
  */
-async function main(): Promise<number> {
-  const { databaseUrl } = loadConfig(process.env);
-  const file = databaseUrl.startsWith('sqlite:') ? databaseUrl.slice('sqlite:'.length) : undefined;
-  if (file !== undefined && !existsSync(file)) {
-    say(process.stderr, `There is no database at ${file}. Set DATA_DIR or DATABASE_URL as for the server.`);
-    return 2;
-  }
-  const db = openDatabase(databaseUrl);
-  try {
-    if (!(await db.schema.hasTable('audit_entries'))) {
-      say(process.stderr, 'This database has no audit trail: the server has never been started on it.');
-      return 2;
-    }
-    return await verify(db);
-  } finally {
-    await db.destroy();
-  }
-}
-
 async function verify(db: Knex): Promise<number> {
   const audit = createAuditTrail({ db, now: Date.now });
   const check = await audit.verify();
@@ -70,20 +49,4 @@ async function showRow(db: Knex, seq: number): Promise<void> {
   if (row) say(process.stdout, `The first row there now: ${toWire(row.at)} ${row.actor_name} ${row.action}`);
 }
 
-function say(stream: NodeJS.WriteStream, line: string): void {
-  stream.write(`${line}\n`);
-}
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    const text = error instanceof Error ? error.message : String(error);
-    say(
-      process.stderr,
-      error instanceof ConfigError ? text : `The audit trail could not be checked: ${text}`,
-    );
-    process.exitCode = 2;
-  },
-);
+await runOnDatabase('The audit trail could not be checked', verify);

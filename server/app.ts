@@ -20,6 +20,7 @@ import { createUserStore } from './auth/user-store.ts';
 import { backupJobKind } from './backups/runner.ts';
 import { createBackupParts } from './backups/parts.ts';
 import type { Now } from './clock.ts';
+import { createCaseParts, packageJobKind } from './cases/parts.ts';
 import { makeDirs, type Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
@@ -31,6 +32,7 @@ import { registerEventRoutes } from './events/routes.ts';
 import type { ChannelSource } from './footage/types.ts';
 import { exportJobKind } from './footage/export-runner.ts';
 import { createFootageParts } from './footage/parts.ts';
+import { createFindingParts } from './finding/parts.ts';
 import { createLook } from './health/look.ts';
 import { registerHealthRoutes } from './health/routes.ts';
 import { createHealthService } from './health/service.ts';
@@ -45,6 +47,7 @@ import { createLiveService } from './live/service.ts';
 import type { Logger } from './log.ts';
 import { systemClock } from '#media/clock.ts';
 import { createLiveHub } from '#media/hls/live.ts';
+import { printPdf } from '#media/process/print-pdf.ts';
 import { readToolVersions } from '#media/process/tools.ts';
 import { checkWorker, workerBinPath } from '#media/sfu/worker.ts';
 import { registerSettingsRoutes } from './settings/routes.ts';
@@ -68,6 +71,7 @@ export interface Overrides {
   /** Told of every route as it is added, so that a test can look at them all. */
   readonly onRoute?: (route: RouteOptions) => void;
   readonly channels?: ChannelSource;
+  readonly printPdf?: (html: string) => Promise<Buffer>;
   readonly checks?: { readonly ffmpeg: PartCheck; readonly worker: PartCheck };
 }
 
@@ -201,9 +205,28 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     audit,
     settings,
     channels,
+    exportGuard: {
+      mayDownload: (id) => cases.guard.mayDownload(id),
+      mayDelete: (id) => cases.guard.mayDelete(id),
+    },
     metrics,
     now,
     log: log.child({ component: 'footage' }),
+  });
+  const cases = createCaseParts({
+    db,
+    bus,
+    audit,
+    settings,
+    clips: footage.clips,
+    findCamera: (channelId) => devices.register.findChannel(channelId)?.device,
+    printPdf: overrides.printPdf ?? printPdf,
+    keysDir: config.keysDir,
+    exportsDir: config.exportsDir,
+    siteTimeZone: config.siteTimeZone,
+    software: `weian ${version}`,
+    now,
+    log: log.child({ component: 'cases' }),
   });
 
   const watched = () =>
@@ -259,10 +282,11 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   });
   const jobs = createJobService({
     store: createJobStore(db),
-    handlers: [footage.handlers, backups.handlers],
-    kinds: [exportJobKind, backupJobKind],
+    handlers: [footage.handlers, cases.handlers, backups.handlers],
+    kinds: [exportJobKind, packageJobKind, backupJobKind],
     async onEnd(end) {
       await footage.onJobEnd(end);
+      await cases.onJobEnd(end);
       await backups.onJobEnd(end);
     },
     now,
@@ -270,9 +294,23 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
   });
   closers.push(() => jobs.close());
   closers.push(() => footage.close());
-  footage.registerRoutes(http, jobs);
+  cases.registerRoutes(http, { jobs, exports: footage.registerRoutes(http, jobs) });
   backups.registerRoutes(http, jobs);
   closers.push(() => backups.close());
+  const finding = await createFindingParts({
+    db,
+    cacheDir: config.cacheDir,
+    footage: footage.footage,
+    channels,
+    devices: { list: devices.cameras.listEventDevices, open: devices.cameras.listenTo },
+    others: { listFaults: health.listFaultsTouching, listTickets: tickets.listOpenedIn },
+    bus,
+    audit,
+    now,
+    log: log.child({ component: 'finding' }),
+  });
+  closers.push(() => finding.close());
+  finding.registerRoutes(http);
   const live = createLiveService({
     makeHub: (getTarget) =>
       createLiveHub({
@@ -310,10 +348,12 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
     oneTimePassword,
     async start() {
       await footage.start(jobs);
+      await cases.start(jobs);
       await backups.start(jobs);
       await jobs.start();
       devices.start();
       health.start();
+      finding.start();
       const sweep = () =>
         auth.sweep().catch((error: unknown) => log.error({ err: error }, 'could not sweep old sessions'));
       const sweeping = setInterval(sweep, sweepIntervalMs);

@@ -128,6 +128,43 @@ export const errorRegistry = {
     zh: '导出失败，请查看原因后重试。',
     en: 'The export failed; see the reason and try again.',
   },
+  'export.limit': {
+    status: 422,
+    zh: '超出您的角色允许的导出时长或每日数量，请联系管理员。',
+    en: 'This is more than your role may export, by length or number a day; ask an administrator.',
+  },
+  'export.in-case': {
+    status: 409,
+    zh: '此录像属于案件，不能删除；请先从案件中移除。',
+    en: 'This clip belongs to a case and cannot be deleted; take it out of the case first.',
+  },
+  'case.closed': {
+    status: 409,
+    zh: '案件已结案，请先重新打开。',
+    en: 'The case is closed; open it again first.',
+  },
+  'case.number-taken': { status: 409, zh: '案件编号已被使用。', en: 'That case number is taken.' },
+  'case.clip-packaged': {
+    status: 409,
+    zh: '此录像已在证据包中，不能移除。',
+    en: 'This clip is in a package already and cannot be taken out.',
+  },
+  'package.empty': {
+    status: 409,
+    zh: '案件中没有已完成的录像，或还有录像未完成。',
+    en: 'The case has no finished clip, or some are not finished yet.',
+  },
+  'package.not-ready': { status: 409, zh: '证据包尚未生成。', en: 'The package is not ready.' },
+  'package.needs-approval': {
+    status: 403,
+    zh: '已启用双人复核：须由另一人批准证据包后才能下载。',
+    en: 'The two-person rule is on: a second person must approve the package before it can be downloaded.',
+  },
+  'package.same-person': {
+    status: 403,
+    zh: '申请人不能批准自己的证据包，请由另一人批准。',
+    en: 'Whoever asked for a package cannot approve it; a second person must.',
+  },
   'backup.target': {
     status: 422,
     zh: '备份位置不可用：请检查目录是否已挂载、可写，且未被其他备份位置使用。',

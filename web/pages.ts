@@ -1,4 +1,5 @@
 import Cctv from '@lucide/svelte/icons/cctv';
+import Briefcase from '@lucide/svelte/icons/briefcase';
 import Clapperboard from '@lucide/svelte/icons/clapperboard';
 import Download from '@lucide/svelte/icons/download';
 import House from '@lucide/svelte/icons/house';
@@ -6,6 +7,7 @@ import MapIcon from '@lucide/svelte/icons/map';
 import Radar from '@lucide/svelte/icons/radar';
 import HardDrive from '@lucide/svelte/icons/hard-drive';
 import HeartPulse from '@lucide/svelte/icons/heart-pulse';
+import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import ScrollText from '@lucide/svelte/icons/scroll-text';
 import Settings from '@lucide/svelte/icons/settings';
 import Ticket from '@lucide/svelte/icons/ticket';
@@ -73,6 +75,22 @@ export const pages: readonly Page[] = [
     icon: Download,
     permission: 'footage.export',
     key: 'e',
+    group: 'watch',
+  },
+  {
+    path: '/cases',
+    title: m.cases_page,
+    icon: Briefcase,
+    permission: 'cases.read',
+    key: 'c',
+    group: 'watch',
+  },
+  {
+    path: '/verify',
+    title: m.verify_page,
+    icon: ShieldCheck,
+    permission: 'cases.read',
+    key: 'v',
     group: 'watch',
   },
   {

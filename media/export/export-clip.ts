@@ -15,6 +15,8 @@ export interface ClipFile {
   file: string;
   sizeBytes: number;
   sha256: string;
+  /** As a ZIP's directory holds it. */
+  crc32: number;
   durationMs: number;
   frameCount: number;
   videoCodec: 'h264' | 'h265';
@@ -68,12 +70,7 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
   const totalBytes = plan.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
   await checkSpace(dirname(out), totalBytes);
 
-  const works = plan.parts.map((part, index) => {
-    const suffix = extname(out);
-    const file =
-      plan.parts.length === 1 ? out : `${out.slice(0, out.length - suffix.length)}-${index + 1}${suffix}`;
-    return { part, file, temporary: `${file}.part` };
-  });
+  const works = nameParts(plan.parts, out);
   let doneBytes = 0;
   const onBytes = (sizeBytes: number) => {
     doneBytes += sizeBytes;
@@ -108,6 +105,19 @@ export async function exportClip(options: ExportOptions): Promise<ClipResult> {
   }
 }
 
+/** Where each part goes, and where it grows until it is checked. */
+export function nameParts(
+  parts: readonly ClipPart[],
+  out: string,
+): { part: ClipPart; file: string; temporary: string }[] {
+  const suffix = extname(out);
+  return parts.map((part, index) => {
+    const file =
+      parts.length === 1 ? out : `${out.slice(0, out.length - suffix.length)}-${index + 1}${suffix}`;
+    return { part, file, temporary: `${file}.part` };
+  });
+}
+
 /**
  * Writes one file and checks it. The head and both ends are written first: ffmpeg can then decode them on one core while the other
  * copies and hashes the middle.
@@ -116,7 +126,7 @@ async function writePart(
   part: ClipPart,
   path: string,
   options: { createdAt: Date; onBytes: (sizeBytes: number) => void; signal?: AbortSignal; log: Log },
-): Promise<Pick<ClipFile, 'sizeBytes' | 'sha256' | 'frameCount' | 'arguments'>> {
+): Promise<Pick<ClipFile, 'sizeBytes' | 'sha256' | 'crc32' | 'frameCount' | 'arguments'>> {
   const layout = await layOutClip(part, options.createdAt);
   if (layout.shownMs.length !== part.videoSamples)
     throw new MediaError('rejected', 'the footage was changed meanwhile');
@@ -126,8 +136,8 @@ async function writePart(
     await writeStart(target, layout, ends.extents);
     const work = [verifyClip(path, ends, options), writeMedia(target, layout, options)] as const;
     await Promise.allSettled(work); // both, even if one fails: nothing may still use the file when it is removed
-    const [args, sha256] = await Promise.all(work);
-    return { sizeBytes: layout.sizeBytes, sha256, frameCount: layout.shownMs.length, arguments: args };
+    const [args, sums] = await Promise.all(work);
+    return { sizeBytes: layout.sizeBytes, ...sums, frameCount: layout.shownMs.length, arguments: args };
   } finally {
     await target.close();
   }
@@ -150,7 +160,8 @@ function clipEnds(part: ClipPart, layout: ClipLayout) {
   return { first: first.shownMs, last: last.shownMs, extents: [...first.extents, ...last.extents] };
 }
 
-async function checkSpace(dir: string, sizeBytes: number): Promise<void> {
+/** @throws MediaError `no-space` where `sizeBytes` and a reserve do not fit beside what is there */
+export async function checkSpace(dir: string, sizeBytes: number): Promise<void> {
   const disk = await statfs(dir);
   const freeBytes = disk.bavail * disk.bsize;
   if (freeBytes < sizeBytes * 1.02 + 16_000_000) {

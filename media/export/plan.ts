@@ -13,6 +13,8 @@ import { wallMs, type WallMs } from '../time.ts';
 export interface ClipPiece {
   file: string;
   fragment: Fragment;
+  /** Wall time of its first picture, and of the end of its last. */
+  wall: WallRange;
   /** Added to the fragment's decode time, in ticks of the video track, so that the clip runs on without holes. */
   shiftTicks: number;
 }
@@ -61,7 +63,7 @@ export async function planClip(
       const wall = fragmentRange(file, fragment);
       const hole = before ? Math.abs(wall.fromAt - before.end) : Infinity;
       const joins = before !== undefined && hole <= GAP_MS;
-      addPiece(parts, file, fragment, joins && before?.file.segment.runId === segment.runId);
+      addPiece(parts, file, { fragment, wall }, joins && before?.file.segment.runId === segment.runId);
       const last = covered.at(-1);
       if (last && joins) last.toAt = wall.toAt;
       else covered.push({ ...wall });
@@ -89,7 +91,12 @@ function choose(file: FootageFile, range: WallRange): readonly Fragment[] {
   return file.fragments.slice(Math.max(0, key), file.fragments.findLastIndex(touches) + 1);
 }
 
-function addPiece(parts: ClipPart[], file: FootageFile, fragment: Fragment, follows: boolean): void {
+function addPiece(
+  parts: ClipPart[],
+  file: FootageFile,
+  { fragment, wall }: { fragment: Fragment; wall: WallRange },
+  follows: boolean,
+): void {
   let part = parts.at(-1);
   if (!part || part.init.setupHash !== file.init.setupHash) {
     part = { init: file.init, pieces: [], sizeBytes: 0, videoSamples: 0, samples: 0, durationMs: 0 };
@@ -102,7 +109,7 @@ function addPiece(parts: ClipPart[], file: FootageFile, fragment: Fragment, foll
     : follows
       ? last.shiftTicks
       : last.shiftTicks + last.fragment.decodeTicks + last.fragment.durationTicks - fragment.decodeTicks;
-  part.pieces.push({ file: file.segment.file, fragment, shiftTicks });
+  part.pieces.push({ file: file.segment.file, fragment, wall, shiftTicks });
   part.sizeBytes += fragment.sizeBytes;
   part.videoSamples += fragment.videoSamples;
   part.samples += fragment.samples;

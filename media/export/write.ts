@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { MediaError } from '../errors.ts';
 import { openSource, type ClipLayout, type Extent } from './layout.ts';
 
@@ -24,17 +25,24 @@ export async function writeStart(
   }
 }
 
+/** Two sums over a whole file: SHA-256 in hex proves it, CRC-32 is what a ZIP's directory holds. */
+export interface FileSums {
+  sha256: string;
+  crc32: number;
+}
+
 /**
- * Copies all media of a clip into place and hashes the whole file on the way: each byte is read once, and reading, writing and hashing
- * overlap. On return the file is on disk. @returns its SHA-256 in hex
+ * Copies all media of a clip into place and sums the whole file up on the way: each byte is read once, and reading, writing and hashing
+ * overlap. On return the file is on disk.
  * @throws MediaError `rejected` (footage gone or cut), `no-space`, `cancelled`
  */
 export async function writeMedia(
   target: FileHandle,
   layout: ClipLayout,
   options: { onBytes: (sizeBytes: number) => void; signal?: AbortSignal },
-): Promise<string> {
+): Promise<FileSums> {
   const hash = createHash('sha256').update(layout.head);
+  let crc = crc32(layout.head);
   let at = layout.head.length;
   let unsynced = 0;
   let writing: Promise<void> = Promise.resolve();
@@ -46,6 +54,7 @@ export async function writeMedia(
       writing = writeAll(target, block, at);
       writing.catch(() => undefined); // awaited in the next round; a failure before that must not count as unhandled
       hash.update(block);
+      crc = crc32(block, crc);
       at += block.length;
       unsynced += block.length;
       options.onBytes(block.length);
@@ -61,7 +70,13 @@ export async function writeMedia(
   }
   await Promise.all([writing, syncing]);
   await target.datasync();
-  return hash.digest('hex');
+  return { sha256: hash.digest('hex'), crc32: crc };
+}
+
+/** A clip's bytes in order, as a stream that can be handed on: for whoever reads it once and needs no file. */
+export async function* readClip(layout: ClipLayout): AsyncGenerator<Buffer> {
+  yield layout.head;
+  for await (const block of readBlocks(layout.extents)) yield Buffer.from(block);
 }
 
 /** The bytes of the extents as blocks, the next being read while one is handed out. A block is valid until the one after the next is asked for. */

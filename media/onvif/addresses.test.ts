@@ -68,7 +68,7 @@ describe('correctHost', () => {
   ] as const)('%s as %s', (uri, kind, expected) => {
     const result = correctHost(uri, at, kind, networks);
     expect(result?.uri).toBe(expected);
-    expect(result?.note !== undefined).toBe(
+    expect(result?.replaced !== undefined).toBe(
       expected !== undefined && new URL(uri).hostname !== new URL(expected).hostname,
     );
   });

@@ -1,3 +1,4 @@
+import { isSameNote, noteOf, type DeviceNote } from './notes.ts';
 import { isMediaError, MediaError } from '#media/errors.ts';
 import { isFinal, type DeviceContext } from './context.ts';
 import { mainOrder, profilesOfMedia1, profilesOfMedia2, subOrder } from './profiles.ts';
@@ -7,7 +8,7 @@ import { escapeXml, text } from './xml.ts';
 /** Channels in the device's order, and what was odd about it in sentences an engineer can act on. */
 export interface ChannelList {
   channels: Channel[];
-  warnings: string[];
+  warnings: DeviceNote[];
 }
 
 /** How many requests about single profiles may hang before the device as a whole counts as hanging. */
@@ -16,7 +17,7 @@ const MAX_HUNG = 2;
 interface Reading {
   context: DeviceContext;
   media: 'media1' | 'media2';
-  warnings: string[];
+  warnings: DeviceNote[];
   hung: number;
 }
 
@@ -39,7 +40,7 @@ export async function readChannels(context: DeviceContext): Promise<ChannelList>
   const bySource = new Map<string, Profile[]>();
   for (const profile of profiles.slice(0, MAX_PROFILES)) {
     if (profile.codec === undefined) {
-      warnings.push(`profile ${profile.token} has no video encoder and is left out`);
+      warnings.push(noteOf('profile-without-encoder', { profile: profile.token }));
       continue;
     }
     // A profile without a source still shows a picture; it is a channel under its own token.
@@ -47,14 +48,19 @@ export async function readChannels(context: DeviceContext): Promise<ChannelList>
     bySource.set(source, [...(bySource.get(source) ?? []), profile]);
   }
   if (profiles.length > MAX_PROFILES)
-    warnings.push(`the device lists ${profiles.length} profiles; the first ${MAX_PROFILES} are used`);
+    warnings.push(
+      noteOf('too-many-profiles', { count: String(profiles.length), used: String(MAX_PROFILES) }),
+    );
   const channels: Channel[] = [];
   const reading: Reading = { context, media, warnings, hung: 0 };
   for (const [sourceToken, own] of bySource) {
     const channel = await readChannel(reading, sourceToken, own);
     if (channel) channels.push(channel);
   }
-  return { channels, warnings: [...new Set(warnings)] };
+  return {
+    channels,
+    warnings: warnings.filter((note, at) => warnings.findIndex((other) => isSameNote(note, other)) === at),
+  };
 }
 
 async function readProfiles(context: DeviceContext) {
@@ -83,7 +89,7 @@ async function readChannel(
 ): Promise<Channel | undefined> {
   const main = await firstStream(reading, 'main', mainOrder(profiles));
   if (!main) {
-    reading.warnings.push(`video source ${sourceToken} gives no stream address and is left out`);
+    reading.warnings.push(noteOf('source-without-address', { source: sourceToken }));
     return undefined;
   }
   const sub = await firstStream(reading, 'sub', subOrder(profiles, main.profile));
@@ -114,7 +120,9 @@ async function firstStream(
       };
     } catch (error) {
       rethrowFinal(reading, error);
-      reading.warnings.push(`profile ${profile.token} is left out: ${(error as Error).message}`);
+      reading.warnings.push(
+        noteOf('profile-left-out', { profile: profile.token, reason: (error as Error).message }),
+      );
     }
   }
   return undefined;
@@ -139,7 +147,7 @@ async function readStreamUri({ context, media, warnings }: Reading, profileToken
   const announced = text(answer, 'Uri') ?? text(answer, 'MediaUri', 'Uri');
   const corrected = announced === undefined ? undefined : context.correct(announced, 'rtsp');
   if (!corrected) throw new MediaError('protocol', 'the device gives no usable RTSP address for it');
-  if (corrected.note) warnings.push(`stream address: ${corrected.note}`);
+  if (corrected.replaced) warnings.push(noteOf('stream-host-replaced', corrected.replaced));
   return corrected.uri;
 }
 
@@ -155,7 +163,7 @@ async function readSnapshotUri(reading: Reading, profileToken: string): Promise<
     );
     const announced = text(answer, 'Uri') ?? text(answer, 'MediaUri', 'Uri');
     const corrected = announced === undefined ? undefined : context.correct(announced, 'http');
-    if (corrected?.note) warnings.push(`snapshot address: ${corrected.note}`);
+    if (corrected?.replaced) warnings.push(noteOf('snapshot-host-replaced', corrected.replaced));
     return corrected?.uri;
   } catch (error) {
     rethrowFinal(reading, error);

@@ -1,4 +1,5 @@
 import { isMediaError, type MediaError } from '#media/errors.ts';
+import type { CorrectedAddress } from './hosts.ts';
 import type { Log } from '#media/log.ts';
 import type { DeviceClock } from './clock.ts';
 import type { ServiceName } from './namespaces.ts';
@@ -35,7 +36,7 @@ export interface DeviceContext {
     values?: readonly string[],
   ): Promise<XmlNode>;
   /** correctHost against the address this device was reached at. */
-  correct(uri: string, kind: 'http' | 'rtsp'): { uri: string; note?: string } | undefined;
+  correct(uri: string, kind: 'http' | 'rtsp'): CorrectedAddress | undefined;
 }
 
 /** Failures after which asking the same device in another way is useless or does harm. */

@@ -265,7 +265,7 @@ describe('channels', () => {
       's7',
     ]);
     expect(channels.every(({ streams }) => streams.length === 2)).toBe(true);
-    expect(warnings.join()).toContain('video source s3');
+    expect(warnings).toContainEqual({ code: 'source-without-address', values: { source: 's3' } });
   });
 
   it('replaces hosts the device may not name, and keeps those inside the camera networks', async () => {

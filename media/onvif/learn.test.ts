@@ -53,7 +53,7 @@ describe('learnDevice', () => {
         ],
       });
       expect(facts.credentialSetIndex).toBe(auth === 'none' ? undefined : 0);
-      expect(facts.warnings).toEqual(['its clock is off by 8 h exactly: local time seems to be set as UTC']);
+      expect(facts.warnings).toEqual([{ code: 'clock-hours-off', values: { hours: '8' } }]);
       expect(device.operations()[0]).toBe('GetSystemDateAndTime');
     },
   );

@@ -1,4 +1,5 @@
 import { isMediaError, type MediaError } from '#media/errors.ts';
+import { noteOf, type DeviceNote } from './notes.ts';
 import type { DeviceClock } from './clock.ts';
 import { openDevice, type DeviceOptions, type OnvifDevice } from './device.ts';
 import { identityOf, type DeviceIdentity } from './identity.ts';
@@ -29,7 +30,7 @@ export interface DeviceFacts {
   identity?: DeviceIdentity;
   tlsFingerprint?: string;
   /** Oddities an engineer should know, in sentences. */
-  warnings: string[];
+  warnings: DeviceNote[];
 }
 
 export type LearnOutcome =
@@ -84,15 +85,13 @@ async function readClockInto(facts: DeviceFacts, device: OnvifDevice): Promise<v
     facts.clock = await device.getClock();
     const { suspectedHourOffset, skewMs } = facts.clock;
     if (suspectedHourOffset !== undefined) {
-      facts.warnings.push(
-        `its clock is off by ${suspectedHourOffset} h exactly: local time seems to be set as UTC`,
-      );
+      facts.warnings.push(noteOf('clock-hours-off', { hours: String(suspectedHourOffset) }));
     } else if (Math.abs(skewMs) > 60_000)
-      facts.warnings.push(`its clock is ${Math.round(skewMs / 1000)} s off ours`);
+      facts.warnings.push(noteOf('clock-off', { seconds: String(Math.round(skewMs / 1000)) }));
   } catch (error) {
     // Some devices tell even the time only after a log-in.
     if (!isMediaError(error, 'unauthorized')) throw error;
-    facts.warnings.push('it tells its time only after a log-in, so its clock is unknown');
+    facts.warnings.push(noteOf('clock-locked', {}));
   } finally {
     facts.tlsFingerprint = device.tlsFingerprint;
   }
@@ -118,7 +117,7 @@ async function logIn(
       const { channels, warnings } = await device.listChannels();
       facts.channels = channels;
       facts.warnings.push(...warnings);
-      if (channels.length === 0) facts.warnings.push('it offers no video channel');
+      if (channels.length === 0) facts.warnings.push(noteOf('no-video', {}));
       if (device.authMode !== 'none') facts.credentialSetIndex = index;
       return device;
     } catch (error) {
@@ -140,17 +139,14 @@ async function readIdentity(
   } catch (error) {
     // An operator's account often may not read this; the serial number is then identity enough.
     if (!isMediaError(error) || error.code === 'locked' || error.code === 'cancelled') throw error;
-    facts.warnings.push(`its network settings could not be read: ${error.message}`);
+    facts.warnings.push(noteOf('network-unreadable', { reason: error.message }));
   }
   facts.identity = await device.getIdentity({
     information: facts.information,
     network: facts.network ?? [],
     endpointReference,
   });
-  if (!facts.identity)
-    facts.warnings.push(
-      'it tells no serial number, MAC or identifier, so it cannot be recognised at another address',
-    );
+  if (!facts.identity) facts.warnings.push(noteOf('no-identity', {}));
 }
 
 function explain(

@@ -1,3 +1,4 @@
+import { noteOf, type DeviceNote } from './notes.ts';
 import type { Codec, Profile } from './types.ts';
 import { attribute, find, list, number, text, type XmlNode } from './xml.ts';
 
@@ -5,7 +6,7 @@ import { attribute, find, list, number, text, type XmlNode } from './xml.ts';
  * Profiles of a GetProfilesResponse of Media1. A profile that cannot be used (no token) gives a warning and hides only itself; what a
  * profile leaves out (RateControl, resolution, the whole encoder) is simply unknown.
  */
-export function profilesOfMedia1(response: XmlNode): { profiles: Profile[]; warnings: string[] } {
+export function profilesOfMedia1(response: XmlNode): { profiles: Profile[]; warnings: DeviceNote[] } {
   return collect(response, (node) => {
     const encoder = find(node, 'VideoEncoderConfiguration');
     const codec = codecOf(text(encoder, 'Encoding'));
@@ -21,7 +22,7 @@ export function profilesOfMedia1(response: XmlNode): { profiles: Profile[]; warn
 }
 
 /** The same of Media2, whose configurations are elements named VideoSource, VideoEncoder, AudioEncoder and PTZ. */
-export function profilesOfMedia2(response: XmlNode): { profiles: Profile[]; warnings: string[] } {
+export function profilesOfMedia2(response: XmlNode): { profiles: Profile[]; warnings: DeviceNote[] } {
   return collect(response, (node) => {
     const configurations = find(node, 'Configurations');
     const encoder = find(configurations, 'VideoEncoder');
@@ -39,10 +40,10 @@ export function profilesOfMedia2(response: XmlNode): { profiles: Profile[]; warn
 
 function collect(response: XmlNode, read: (node: XmlNode) => Omit<Profile, 'token' | 'name'>) {
   const profiles: Profile[] = [];
-  const warnings: string[] = [];
+  const warnings: DeviceNote[] = [];
   for (const [index, node] of list(response, 'Profiles').entries()) {
     const token = attribute(node, 'token');
-    if (token === undefined) warnings.push(`profile ${index + 1} has no token and is left out`);
+    if (token === undefined) warnings.push(noteOf('profile-without-token', { number: String(index + 1) }));
     else profiles.push({ token, name: text(node, 'Name'), ...read(node) });
   }
   return { profiles, warnings };

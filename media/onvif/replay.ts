@@ -18,6 +18,6 @@ export async function getReplayUri(context: DeviceContext, recordingToken: strin
   const announced = text(answer, 'Uri');
   const corrected = announced === undefined ? undefined : context.correct(announced, 'rtsp');
   if (!corrected) throw new MediaError('protocol', 'the device gave no usable replay address');
-  if (corrected.note) context.log.info({ note: corrected.note }, 'replay address corrected');
+  if (corrected.replaced) context.log.info(corrected.replaced, 'replay address corrected');
   return corrected.uri;
 }

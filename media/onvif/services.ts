@@ -63,6 +63,7 @@ function fromCapabilities(answer: XmlNode, context: DeviceContext): Services {
 function add(services: Services, name: ServiceName, xaddr: string | undefined, context: DeviceContext): void {
   const corrected = xaddr === undefined ? undefined : context.correct(xaddr, 'http');
   if (!corrected) return;
-  if (corrected.note) context.log.debug({ service: name, note: corrected.note }, 'service address corrected');
+  if (corrected.replaced)
+    context.log.debug({ service: name, ...corrected.replaced }, 'service address corrected');
   services[name] ??= corrected.uri;
 }

@@ -48,6 +48,8 @@ const commands = {
     steps: packageSteps,
     program: [...prettier, '--write', '.', '!test/fixtures/**', '!web/i18n/project.inlang/**'],
   }),
+  'reset-password': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/reset-password.ts'] }),
+  verify: () => ({ steps: packageSteps, program: ['scripts/verify.ts'] }),
   'footage-check': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/footage-check.ts'] }),
   'audit-verify': () => ({ steps: [...packageSteps, sqliteStep], program: ['scripts/audit-verify.ts'] }),
 };

@@ -6,8 +6,8 @@ import { runCommand, SetupError } from './run-command.mjs';
 
 /** Debian's packages, grouped by what they are for; a command asks only for the groups that it uses. */
 export const packageGroups = {
-  /** ffmpeg does the media work, the font draws Chinese into pictures, openssl makes the HTTPS certificate. */
-  runtime: ['ffmpeg', 'fonts-wqy-zenhei', 'openssl', 'util-linux'],
+  /** chromium prints cover sheets, ffmpeg does the media work, the font draws Chinese into pictures, openssl makes the HTTPS certificate. */
+  runtime: ['chromium', 'ffmpeg', 'fonts-wqy-zenhei', 'openssl', 'util-linux'],
   /** Compiles sqlite3's add-on. */
   addon: ['g++', 'make', 'python3'],
   /** Compiles mediasoup's worker against Debian's libraries (scripts/worker/README.md). */

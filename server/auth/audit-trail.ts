@@ -76,6 +76,10 @@ export interface AuditTrail {
    * noted an earlier last hash, which is why the hash is shown in the console.
    */
   verify(): Promise<ChainCheck>;
+  /** Every row about one of `subjectIds`, oldest first, at most `limit`: the life of a thing and of all that belongs to it. */
+  listAbout(subjectIds: readonly string[], limit: number): Promise<AuditEntry[]>;
+  /** When `actorId` did `action`, from `fromAt` on (epoch ms); in no order. */
+  listInstants(query: { action: string; actorId: string; fromAt: number }): Promise<number[]>;
   /** The newest rows first, at most `limit` (100 unless told), those before `beforeSeq` if given. `actor` is part of a name, or an id. */
   list(query: AuditQuery): Promise<AuditPage>;
 }
@@ -130,6 +134,22 @@ export function createAuditTrail({ db, now }: { db: Knex; now: Now }): AuditTrai
         entries: page.map(toAuditEntry),
         nextBeforeSeq: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
       };
+    },
+
+    async listAbout(subjectIds, limit) {
+      const rows: AuditRow[] = await db<AuditRow>('audit_entries')
+        .whereIn('subject_id', [...subjectIds])
+        .orderBy('seq')
+        .limit(limit);
+      return rows.map(toAuditEntry);
+    },
+
+    async listInstants({ action, actorId, fromAt }) {
+      const rows = await db<AuditRow>('audit_entries')
+        .where({ action, actor_id: actorId })
+        .where('at', '>=', fromAt)
+        .select('at');
+      return rows.map((row) => row.at);
     },
 
     async verify() {

@@ -11,7 +11,7 @@ export const firstAdminName = 'admin';
 const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
 
 /** Four groups of five, 99 bits: to be typed once from a screen. */
-function makePassword(): string {
+export function makePassword(): string {
   const group = () => Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join('');
   return Array.from({ length: 4 }, group).join('-');
 }

@@ -16,6 +16,9 @@ export const permissions = [
   'footage.export',
   'footage.hold',
   'exports.read-all',
+  'cases.read',
+  'cases.edit',
+  'cases.approve', // the second person of the two-person rule; never for one's own package
   'health.read',
   'health.check',
   'tickets.read',
@@ -40,6 +43,9 @@ export const permissionsByRole: Readonly<Record<Role, readonly Permission[]>> = 
     'footage.view',
     'footage.export',
     'footage.hold',
+    'cases.read',
+    'cases.edit',
+    'cases.approve',
     'tickets.edit',
     'health.check',
   ],
@@ -59,7 +65,15 @@ export const permissionsByRole: Readonly<Record<Role, readonly Permission[]>> = 
   admin: permissions,
   desk: [...lookAround, 'tickets.edit', 'health.check'],
   viewer: [...lookAround, 'live.view'],
-  auditor: [...lookAround, 'users.read', 'settings.read', 'audit.read', 'exports.read-all', 'system.read'],
+  auditor: [
+    ...lookAround,
+    'users.read',
+    'settings.read',
+    'audit.read',
+    'exports.read-all',
+    'cases.read',
+    'system.read',
+  ],
 };
 
 /** Whether `role` has `permission`. */

@@ -2,8 +2,11 @@ import type { Knex } from 'knex';
 import { dialectOf, lockByName, type Db, type Dialect } from './database.ts';
 import * as foundation from './migrations/0001-foundation.ts';
 import * as footage from './migrations/0002-footage.ts';
+import * as cases from './migrations/0004-cases.ts';
 import * as keeping from './migrations/0005-keeping.ts';
 import * as backups from './migrations/0006-backups.ts';
+import * as finding from './migrations/0007-finding.ts';
+import * as deviceNotes from './migrations/0008-device-notes.ts';
 
 /** One forward step. Never edited once released: a change is a new step. */
 export interface Migration {
@@ -15,8 +18,11 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { name: '0001-foundation', up: foundation.up },
   { name: '0002-footage', up: footage.up },
+  { name: '0004-cases', up: cases.up },
   { name: '0005-keeping', up: keeping.up },
   { name: '0006-backups', up: backups.up },
+  { name: '0007-finding', up: finding.up },
+  { name: '0008-device-notes', up: deviceNotes.up },
 ];
 
 /** The database was written by a newer program than this one; starting could damage it. */

@@ -3,6 +3,7 @@ import { AppError } from '#api/errors.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { Log } from '#media/log.ts';
 import { MediaError } from '#media/errors.ts';
+import type { OnvifEvent } from '#media/onvif/events.ts';
 import type { StreamSource } from '#media/source.ts';
 import type { Inquiry } from './inquiry.ts';
 import type { OnvifPort } from './onvif-port.ts';
@@ -44,6 +45,10 @@ export interface CameraCalls {
   getSnapshot(channelId: string): Promise<Buffer>;
   /** Moves the camera; all zero stops it. @throws AppError not-found, device.not-supported; MediaError as the device answers */
   move(channelId: string, move: PtzMove): Promise<void>;
+  /** Devices that are switched on, with the names each may use for its channels. */
+  listEventDevices(): { deviceId: string; channels: { channelId: string; tokens: string[] }[] }[];
+  /** The device's events until `signal` aborts. @throws AppError not-found; MediaError for what waiting does not mend */
+  listenTo(deviceId: string, signal: AbortSignal): AsyncGenerator<OnvifEvent, void, void>;
   close(): void;
 }
 
@@ -161,6 +166,23 @@ export function createCameraCalls(options: {
               .catch((error: unknown) => log.warn({ channelId, err: error }, 'PTZ stop failed'));
           }, timeoutMs).unref(),
         );
+    },
+
+    listEventDevices: () =>
+      register
+        .list()
+        .filter((device) => device.isEnabled)
+        .map((device) => ({
+          deviceId: device.id,
+          channels: device.channels.map((channel) => ({
+            channelId: channel.id,
+            tokens: [channel.sourceToken, ...channel.streams.map((stream) => stream.profileToken)],
+          })),
+        })),
+    listenTo(deviceId, signal) {
+      const device = register.find(deviceId);
+      if (!device) throw new AppError('not-found');
+      return open(device).events({ signal });
     },
 
     close() {

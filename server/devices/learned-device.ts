@@ -1,6 +1,6 @@
 import type { DeviceFacts } from '#media/onvif/learn.ts';
 import { hostOf, endpointOf } from './device-address.ts';
-import type { Device, Finding } from './schema.ts';
+import type { Device, DeviceNote, Finding } from './schema.ts';
 import type { ChannelRecord, DeviceFields, StoredStream } from './store.ts';
 
 /** A video source as the device described it. */
@@ -32,7 +32,7 @@ export interface LearnedDevice {
   /** Whether it answered only to a password. */
   readonly wantsPassword: boolean;
   readonly channels: readonly LearnedChannel[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly DeviceNote[];
 }
 
 /** Names that firmware makes up; a number behind the device's own name says more. */
@@ -89,7 +89,7 @@ export function toLearnedDevice(
     tlsFingerprint: facts.tlsFingerprint ?? null,
     wantsPassword: facts.credentialSetIndex !== undefined,
     channels,
-    warnings: facts.warnings.slice(0, 50).map((warning) => warning.slice(0, 300)),
+    warnings: facts.warnings.slice(0, 50),
   };
 }
 

@@ -2,6 +2,7 @@ import type { AuditTrail } from '#api/auth/audit-trail.ts';
 import { AppError } from '#api/errors.ts';
 import { isMediaError } from '#media/errors.ts';
 import type { Log } from '#media/log.ts';
+import { isSameNote } from '#media/onvif/notes.ts';
 import type { Credentials } from '#media/onvif/soap.ts';
 import { endpointOf } from './device-address.ts';
 import type { FindingRecord } from './discovery-store.ts';
@@ -9,6 +10,7 @@ import type { Findings } from './findings.ts';
 import type { Inquiry, InquiryResult } from './inquiry.ts';
 import type { LearnedDevice } from './learned-device.ts';
 import type { DeviceRegister } from './register.ts';
+import type { DeviceNote } from './schema.ts';
 import type { Act, DeviceService } from './service.ts';
 import type { DeviceRecord } from './store.ts';
 
@@ -142,13 +144,20 @@ export function createLearning(options: {
     return result.outcome === 'ok' && result.learned.identityKeys.includes(owner.identity);
   }
 
+  async function addNote(
+    device: DeviceRecord,
+    note: DeviceNote,
+    state: { isSeen?: boolean } = {},
+  ): Promise<void> {
+    if (device.warnings.some((known) => isSameNote(known, note))) return;
+    await devices.noteState(device.id, { warnings: [...device.warnings, note], ...state });
+  }
+
   async function warnOfStranger(device: DeviceRecord, learned: LearnedDevice): Promise<void> {
     const who = [learned.manufacturer, learned.model, learned.serialNumber]
       .filter((part) => part !== null)
       .join(' ');
-    const warning = `another device (${who || learned.identityKeys[0]}) answers at its address`;
-    if (!device.warnings.includes(warning))
-      await devices.noteState(device.id, { warnings: [...device.warnings, warning] });
+    await addNote(device, { code: 'stranger', values: { who: who || learned.identityKeys[0] } });
   }
 
   async function refreshOne(device: DeviceRecord): Promise<void> {
@@ -162,8 +171,7 @@ export function createLearning(options: {
       return;
     }
     const isRefused = result.outcome === 'unauthorized' || result.outcome === 'locked';
-    if (isRefused && !device.warnings.includes(result.reason))
-      await devices.noteState(device.id, { warnings: [...device.warnings, result.reason], isSeen: true });
+    if (isRefused) await addNote(device, { code: result.outcome, values: {} }, { isSeen: true });
   }
 
   return {

@@ -8,7 +8,7 @@ export interface OnvifPort {
   readonly discover: typeof discover;
   readonly scanRange: typeof scanRange;
   readonly learnDevice: typeof learnDevice;
-  openDevice(...args: Parameters<typeof openDevice>): Pick<OnvifDevice, 'getSnapshot' | 'ptz'>;
+  openDevice(...args: Parameters<typeof openDevice>): Pick<OnvifDevice, 'getSnapshot' | 'ptz' | 'events'>;
 }
 
 /** The real network. */

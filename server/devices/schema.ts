@@ -4,6 +4,13 @@ import { Id, Instant, OneOf, OrNull, Shape } from '#api/http/schema.ts';
 export const StreamKind = OneOf(['main', 'sub']);
 export type StreamKind = Static<typeof StreamKind>;
 
+/** What is odd about a device that otherwise works; the console has a sentence for each code (web/features/devices/notes.ts). */
+export const DeviceNote = Shape({
+  code: Type.String(),
+  values: Type.Record(Type.String(), Type.String(), { description: 'What the sentence speaks of' }),
+});
+export type DeviceNote = Static<typeof DeviceNote>;
+
 /** One video stream as the device describes it; null is what it does not say. The address stays on the server. */
 export const StreamInfo = Shape({
   kind: StreamKind,
@@ -61,7 +68,7 @@ export const Device = Shape({
   clockCheckedAt: OrNull(Instant),
   isEnabled: Type.Boolean(),
   hasCredentials: Type.Boolean(),
-  warnings: Type.Array(Type.String()),
+  warnings: Type.Array(DeviceNote),
   placeId: OrNull(Id),
   lastSeenAt: OrNull(Instant),
   removedAt: OrNull(
@@ -170,7 +177,7 @@ export const Finding = Shape({
       channels: Type.Array(
         Shape({ name: OrNull(Type.String()), streams: Type.Array(StreamInfo), hasPtz: Type.Boolean() }),
       ),
-      warnings: Type.Array(Type.String()),
+      warnings: Type.Array(DeviceNote),
     }),
   ),
   firstSeenAt: Instant,

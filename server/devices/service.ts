@@ -10,7 +10,7 @@ import type { Credentials } from '#media/onvif/soap.ts';
 import { hostOf, isInNetworks, parseTypedAddress } from './device-address.ts';
 import { learnedFields, matchChannels, type LearnedDevice } from './learned-device.ts';
 import type { DeviceRegister } from './register.ts';
-import type { ChannelChange, DeviceChange } from './schema.ts';
+import type { ChannelChange, DeviceChange, DeviceNote } from './schema.ts';
 import type { ChannelRecord, DeviceRecord, DeviceStore } from './store.ts';
 
 /** Who asks, for the trail. */
@@ -52,7 +52,7 @@ export interface DeviceService {
     act: Act,
   ): Promise<void>;
   /** Replaces the warnings and, when it answered, notes that it was seen. */
-  noteState(deviceId: string, state: { warnings?: readonly string[]; isSeen?: boolean }): Promise<void>;
+  noteState(deviceId: string, state: { warnings?: readonly DeviceNote[]; isSeen?: boolean }): Promise<void>;
   /** The opened log-in, for calls to the device only: never log or answer it. Undefined: it has none. @throws AppError not-found */
   withCredentials(deviceId: string): Credentials | undefined;
 }
@@ -136,10 +136,10 @@ export function createDeviceService(options: {
       const fields = { ...place, name, sort: number, streams, snapshotUri, hasPtz, isRecorded: true };
       await store.insertChannel({ id: newId(), deviceId: device.id, sourceToken, ...fields }, now(), trx);
     }
-    return missing.map(
-      (channel) =>
-        `video source ${channel.sourceToken} (${channel.name}) is no longer reported by the device`,
-    );
+    return missing.map((channel): DeviceNote => ({
+      code: 'channel-missing',
+      values: { source: channel.sourceToken, name: channel.name },
+    }));
   }
 
   return {
@@ -257,7 +257,7 @@ export function createDeviceService(options: {
       const fact = isWorthRow ? { action: isMoved ? 'device.moved' : 'device.refreshed', detail } : undefined;
       const work = async (trx: Db) => {
         const missing = await putChannels(device, device.channels, learned, trx);
-        const moved = isMoved ? [`moved here from ${device.host}`] : [];
+        const moved: DeviceNote[] = isMoved ? [{ code: 'moved', values: { from: device.host } }] : [];
         const warnings = [...learned.warnings, ...missing, ...moved];
         await store.update(deviceId, { ...fields, warnings }, now(), trx);
         if (isNewLogin) await putCredential(deviceId, credentials, trx);

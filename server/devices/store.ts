@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Db } from '#api/db/database.ts';
-import type { Device, StreamInfo } from './schema.ts';
+import type { Device, DeviceNote, StreamInfo } from './schema.ts';
 
 /** A stream with what stays on the server. `rtspUri` has no user part. */
 export interface StoredStream extends StreamInfo {
@@ -53,7 +53,7 @@ export interface DeviceRecord {
   readonly clockSkewMs: number | null;
   readonly clockCheckedAt: number | null;
   readonly isEnabled: boolean;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly DeviceNote[];
   readonly placeId: string | null;
   readonly lastSeenAt: number | null;
   readonly removedAt: number | null;

@@ -6,7 +6,13 @@ import { zonedParts } from './site-days.ts';
  * two clips never share a name and a file can be found again from its row. Safe on every file system: letters, digits, `-`, `_`, at
  * most 120 characters.
  */
-export function clipName(channelName: string, span: SpanMs, zone: string, exportId: string): string {
+export function clipName(
+  channelName: string,
+  span: SpanMs,
+  zone: string,
+  exportId: string,
+  suffix: 'mp4' | 'png' = 'mp4',
+): string {
   const safe = channelName
     .normalize('NFC')
     .replace(/[^\p{L}\p{N}]+/gu, '-')
@@ -16,7 +22,7 @@ export function clipName(channelName: string, span: SpanMs, zone: string, export
     return `${year}${month}${day}-${hour}${minute}${second}`;
   };
   const name = [...(safe || 'camera')].slice(0, 50).join('');
-  return `${name}_${stamp(span.fromAt)}_${stamp(span.toAt)}_${exportId.slice(0, 8)}.mp4`;
+  return `${name}_${stamp(span.fromAt)}_${stamp(span.toAt)}_${exportId.slice(0, 8)}.${suffix}`;
 }
 
 /** `Content-Disposition` for a download with any Unicode name: an ASCII stand-in first, then the true name. Source: RFC 6266, RFC 5987. */

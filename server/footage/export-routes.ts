@@ -5,11 +5,12 @@ import { can } from '#api/auth/permissions.ts';
 import { AppError } from '#api/errors.ts';
 import { principalOf } from '#api/http/guard.ts';
 import { sendRangedFile } from '#api/http/ranged-file.ts';
+import { fromWire } from '#api/clock.ts';
 import { IdParams, Ok } from '#api/http/schema.ts';
 import { attachmentHeader } from './clip-name.ts';
 import type { ExportService } from './export-service.ts';
 import { byOf, spanOf } from './routes.ts';
-import { Export, ExportFileQuery, ExportList, ExportRequest } from './schema.ts';
+import { Export, ExportFileQuery, ExportList, ExportRequest, PreviewQuery } from './schema.ts';
 import { toWireExport } from './wire.ts';
 
 /** Exports: ask, follow, download (ranged), cancel or delete. */
@@ -47,6 +48,21 @@ export function registerExportRoutes(
     },
   );
   typed.get(
+    '/api/exports/preview',
+    {
+      // Each decodes a group of pictures.
+      config: { permission: 'footage.export', rateLimit: { max: 60, timeWindow: 60_000 } },
+      schema: { querystring: PreviewQuery },
+    },
+    async (request, reply) => {
+      const { channelId, at } = request.query;
+      const picture = await exports.preview(channelId, fromWire(at), byOf(request));
+      return reply
+        .headers({ 'content-type': 'image/png', 'cache-control': 'private, no-store' })
+        .send(picture);
+    },
+  );
+  typed.get(
     '/api/exports/:id',
     {
       config: { permission: 'self' },
@@ -71,7 +87,7 @@ export function registerExportRoutes(
       const { path, fileName, sha256 } = await exports.download(params.id, query.part ?? 1, byOf(request));
       return sendRangedFile(request, reply, {
         path,
-        contentType: 'video/mp4',
+        contentType: fileName.endsWith('.png') ? 'image/png' : 'video/mp4',
         tag: sha256,
         cacheControl: 'private, no-cache',
         disposition: attachmentHeader(fileName),

@@ -1,16 +1,22 @@
-import { readdir, unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Knex } from 'knex';
 import type { AuditTrail } from '#api/auth/audit-trail.ts';
 import type { Now } from '#api/clock.ts';
+import { newId } from '#api/db/ids.ts';
 import { AppError } from '#api/errors.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { JobContext, JobEnd, JobHandlers } from '#api/jobs/service.ts';
 import type { Job } from '#api/jobs/store.ts';
 import type { Logger } from '#api/log.ts';
+import type { FootageSegment } from '#media/hls/footage.ts';
+import { isMediaError } from '#media/errors.ts';
 import { exportClip, type ClipResult } from '#media/export/export-clip.ts';
+import { takeStill } from '#media/export/still.ts';
+import { transcodeClip } from '#media/export/transcode-clip.ts';
 import { wallMs } from '#media/time.ts';
 import { clipName } from './clip-name.ts';
+import { zonedParts } from './site-days.ts';
 import type { ExportRecord, ExportStore } from './export-store.ts';
 import type { FootageFiles } from './footage-files.ts';
 import type { ExportResult } from './schema.ts';
@@ -25,6 +31,8 @@ export interface ExportJob {
 
 export interface ExportRunner {
   readonly handlers: JobHandlers;
+  /** The picture in view at an instant (epoch ms), as PNG. @throws AppError footage.none */
+  takePreview(channelId: string, at: number): Promise<Buffer>;
   /** Sets the export's row once its job is over for good. Ignores other kinds. Safe to repeat. */
   onJobEnd(end: JobEnd): Promise<void>;
   /**
@@ -69,18 +77,34 @@ export function createExportRunner(options: {
     const footage = await options.files.list(entry.channelId, entry, signal);
     if (footage.length === 0) throw new AppError('footage.none');
 
-    const file = clipName(entry.channelName, entry, options.siteTimeZone, exportId);
-    const clip = await exportClip({
-      segments: footage,
+    await keep(entry, await make(entry, footage, signal, tell));
+    return { exportId };
+  }
+
+  function make(
+    entry: ExportRecord,
+    segments: readonly FootageSegment[],
+    signal: AbortSignal,
+    tell: (progress: number) => void,
+  ): Promise<ClipResult> {
+    const zone = options.siteTimeZone;
+    const suffix = entry.mode === 'still' ? 'png' : 'mp4';
+    const out = join(exportsDir, clipName(entry.channelName, entry, zone, entry.id, suffix));
+    const common = { segments, out, signal, log: log.child({ exportId: entry.id }) };
+    if (entry.mode === 'still') return takeStill({ ...common, at: wallMs(entry.fromAt) });
+    const clip = {
+      ...common,
       fromAt: wallMs(entry.fromAt),
       toAt: wallMs(entry.toAt),
-      out: join(exportsDir, file),
-      signal,
-      onProgress: ({ done }) => tell(done),
-      log: log.child({ exportId }),
+      onProgress: ({ done }: { done: number }) => tell(done),
+    };
+    if (entry.mode === 'copy') return exportClip(clip);
+    return transcodeClip({
+      ...clip,
+      caption: [entry.channelName, entry.caseNumber].filter((part) => part !== null).join('  '),
+      formatTime: (at) => clockText(at, zone),
+      hidden: entry.hidden,
     });
-    await keep(entry, clip);
-    return { exportId };
   }
 
   async function keep(entry: ExportRecord, clip: ClipResult): Promise<void> {
@@ -130,6 +154,19 @@ export function createExportRunner(options: {
 
   return {
     handlers: { [exportJobKind]: run },
+    async takePreview(channelId, at) {
+      const segments = await options.files.list(channelId, { fromAt: at, toAt: at + 1 });
+      const out = join(exportsDir, `preview-${newId()}.png`);
+      try {
+        await takeStill({ segments, at: wallMs(at), out, log });
+        return await readFile(out);
+      } catch (error) {
+        if (isMediaError(error, 'no-media')) throw new AppError('footage.none', undefined, { cause: error });
+        throw error;
+      } finally {
+        await unlinkIfThere(out);
+      }
+    },
     async onJobEnd({ job, state, error }) {
       if (job.kind !== exportJobKind) return;
       const { exportId } = job.payload as ExportJob;
@@ -146,7 +183,7 @@ export function createExportRunner(options: {
       }
       const owned = await store.listFiles();
       for (const name of await readdir(exportsDir)) {
-        const isOurs = name.endsWith('.mp4') || name.endsWith('.part');
+        const isOurs = /\.(mp4|png|part)$/.test(name);
         if (!isOurs || owned.has(name)) continue;
         log.warn({ file: name }, 'deleting a file in the exports folder that no export owns');
         await unlinkIfThere(join(exportsDir, name));
@@ -167,14 +204,25 @@ function toResult(clip: ClipResult): ExportResult {
     frameCount: clip.files.reduce((sum, file) => sum + file.frameCount, 0),
     videoCodec: first?.videoCodec ?? '',
     hasAudio: clip.files.some((file) => file.hasAudio),
-    isDecodable: true, // exportClip decodes the ends of every file and fails otherwise
-    files: clip.files.map(({ file, sizeBytes, sha256, durationMs }) => ({
+    isDecodable: true, // each kind of export reads its file back and fails otherwise
+    ffmpegVersion: clip.ffmpegVersion ?? null,
+    files: clip.files.map(({ file, sizeBytes, sha256, crc32, durationMs, ...more }) => ({
       fileName: basename(file),
       sizeBytes,
       sha256,
       durationMs,
+      crc32,
+      // Without folders: they say nothing about the clip, and much about the server.
+      arguments: more.arguments.map((argument) => argument.replaceAll(`${dirname(file)}/`, '')),
     })),
   };
+}
+
+/** What a clock in the site's zone shows, to the millisecond. */
+function clockText(at: number, zone: string): string {
+  const { year, month, day, hour, minute, second } = zonedParts(at, zone);
+  const ms = String(at % 1000).padStart(3, '0');
+  return `${year}-${month}-${day} ${hour}:${minute}:${second}.${ms}`;
 }
 
 /** Deletes a file; one that is gone already is as good. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Db } from '#api/db/database.ts';
-import type { Export, ExportResult } from './schema.ts';
+import type { Export, ExportMode, ExportResult, PictureRegion } from './schema.ts';
 import type { Protection } from './retention.ts';
 import type { SpanMs } from './spans.ts';
 
@@ -13,6 +13,11 @@ export interface ExportRecord extends SpanMs {
   readonly reason: string;
   readonly requestedBy: string;
   readonly requestedByName: string;
+  readonly mode: ExportMode;
+  /** Regions made unrecognisable; only where it is transcoded. */
+  readonly hidden: readonly PictureRegion[];
+  /** Burned into a transcode beside the camera's name. */
+  readonly caseNumber: string | null;
   readonly state: Export['state'];
   /** 0..1; null while unknown. */
   readonly progress: number | null;
@@ -35,6 +40,9 @@ interface ExportRow {
   reason: string;
   requested_by: string;
   requested_by_name: string;
+  mode: ExportMode;
+  hidden_json: string | null;
+  case_number: string | null;
   state: Export['state'];
   progress: number | null;
   file: string | null;
@@ -55,6 +63,9 @@ const toExport = (row: ExportRow): ExportRecord => ({
   reason: row.reason,
   requestedBy: row.requested_by,
   requestedByName: row.requested_by_name,
+  mode: row.mode,
+  hidden: row.hidden_json === null ? [] : (JSON.parse(row.hidden_json) as PictureRegion[]),
+  caseNumber: row.case_number,
   state: row.state,
   progress: row.progress,
   file: row.file,
@@ -84,6 +95,9 @@ export function createExportStore(db: Knex) {
         reason: string;
         requestedBy: string;
         requestedByName: string;
+        mode: ExportMode;
+        hidden: readonly PictureRegion[];
+        caseNumber: string | null;
         createdAt: number;
       },
       trx: Knex.Transaction,
@@ -97,6 +111,9 @@ export function createExportStore(db: Knex) {
         reason: entry.reason,
         requested_by: entry.requestedBy,
         requested_by_name: entry.requestedByName,
+        mode: entry.mode,
+        hidden_json: entry.hidden.length === 0 ? null : JSON.stringify(entry.hidden),
+        case_number: entry.caseNumber,
         state: 'queued',
         created_at: entry.createdAt,
       });
@@ -110,6 +127,11 @@ export function createExportStore(db: Knex) {
       const query = all().orderBy('exports.created_at', 'desc').limit(500);
       if (requestedBy !== undefined) query.where('exports.requested_by', requestedBy);
       const rows: ExportRow[] = await query;
+      return rows.map(toExport);
+    },
+    /** Those of `ids` that exist, in no order. */
+    async listByIds(ids: readonly string[]): Promise<ExportRecord[]> {
+      const rows: ExportRow[] = await all().whereIn('exports.id', [...ids]);
       return rows.map(toExport);
     },
     async listUnfinished(): Promise<ExportRecord[]> {

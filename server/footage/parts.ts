@@ -10,12 +10,14 @@ import type { Logger } from '#api/log.ts';
 import type { SettingsService } from '#api/settings/service.ts';
 import { systemClock, type Clock } from '#media/clock.ts';
 import { createChunkTranscoder } from '#media/hls/transcode.ts';
-import type { ChannelSource } from './types.ts';
+import type { ChannelSource, ClipSource, ExportGuard } from './types.ts';
+import { pathInside } from './paths.ts';
+import { toWireExport } from './wire.ts';
 import { registerExportRoutes } from './export-routes.ts';
 import { createExportRunner } from './export-runner.ts';
-import { createExportService } from './export-service.ts';
+import { createExportService, type ExportService } from './export-service.ts';
 import { createExportStore } from './export-store.ts';
-import { createFootageFiles } from './footage-files.ts';
+import { createFootageFiles, type FootageFiles } from './footage-files.ts';
 import { createHoldStore } from './hold-store.ts';
 import { createIndexer } from './indexer.ts';
 import { registerKeepingRoutes } from './keeping-routes.ts';
@@ -29,7 +31,7 @@ import { createRetentionRunner } from './retention-runner.ts';
 import { createRetentionStore } from './retention-store.ts';
 import { registerFootageRoutes } from './routes.ts';
 import { createRunStore } from './run-store.ts';
-import { createSegmentStore } from './segment-store.ts';
+import { createSegmentStore, type SegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
 import { repairIndex } from './start-up.ts';
 
@@ -40,6 +42,7 @@ export interface FootageOptions {
   readonly audit: AuditTrail;
   readonly settings: SettingsService;
   readonly channels: ChannelSource;
+  readonly exportGuard: ExportGuard;
   readonly metrics: Registry;
   readonly now: Now;
   readonly log: Logger;
@@ -48,11 +51,15 @@ export interface FootageOptions {
 /** Recording, search, playback, exports, holds and retention, wired together. */
 export interface FootageParts {
   readonly recording: RecordingService;
+  readonly clips: ClipSource;
   readonly own: OwnFootageService;
+  /** Recorded files and stretches, for whoever looks into them. */
+  readonly footage: Pick<FootageFiles, 'list'> & Pick<SegmentStore, 'listSpans'>;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
-  registerRoutes(app: FastifyInstance, jobs: JobService): void;
+  /** Registers the routes. @returns the exports, which cases are made of */
+  registerRoutes(app: FastifyInstance, jobs: JobService): ExportService;
   /** Repairs the index, then records. Call before jobs run. */
   start(jobs: JobService): Promise<void>;
   /** Ends retention and recording: every open file is finished and indexed. Safe to repeat. */
@@ -134,9 +141,20 @@ export function createFootageParts(options: FootageOptions): FootageParts {
   const playback = createPlaybackService({ segments, open, channels, transcoder, recordingsDir, audit, now });
   measure(metrics, { recording, segments });
 
+  const clips: ClipSource = {
+    listByIds: exportStore.listByIds,
+    async listForApi(ids) {
+      const found = new Map((await exportStore.listByIds(ids)).map((entry) => [entry.id, entry]));
+      return ids.flatMap((id) => found.get(id) ?? []).map(toWireExport);
+    },
+    pathOf: (fileName) => pathInside(exportsDir, fileName),
+  };
+
   return {
     recording,
+    clips,
     own: createOwnFootageService({ recordingsDir, segments, runs, holds, now }),
+    footage: { list: files.list, listSpans: segments.listSpans },
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {
@@ -150,12 +168,17 @@ export function createFootageParts(options: FootageOptions): FootageParts {
         exportsDir,
         bus,
         audit,
+        settings,
+        guard: options.exportGuard,
+        takePreview: runner.takePreview,
+        siteTimeZone,
         now,
       });
       registerFootageRoutes(app, { footage, retention });
       registerKeepingRoutes(app, { keeping });
       registerPlaybackRoutes(app, { playback });
       registerExportRoutes(app, { exports, audit });
+      return exports;
     },
     async start(jobs) {
       const repaired = await repairIndex({ recordingsDir, segments, runs, audit, now, log });

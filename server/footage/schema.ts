@@ -43,11 +43,28 @@ export const Playback = Shape({
 });
 export type Playback = Static<typeof Playback>;
 
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const extent = Type.Number({ minimum: 0.005, maximum: 1 });
+/** A rectangle of the picture as shares of its width and height, from the upper left corner. */
+export const PictureRegion = Shape({ x: share, y: share, width: extent, height: extent });
+export type PictureRegion = Static<typeof PictureRegion>;
+const HiddenRegions = Type.Array(PictureRegion, { maxItems: 20 });
+/**
+ * `copy`: the recorded bytes, from the key frame before the asked start; `transcode`: exact to the frame, with time, camera and case in the
+ * picture and regions hidden; `still`: the one picture in view at `fromAt`.
+ */
+export const ExportMode = OneOf(['copy', 'transcode', 'still']);
+export type ExportMode = Static<typeof ExportMode>;
+const mode = Type.Optional(ExportMode);
+const hidden = Type.Optional(HiddenRegions);
+
 export const ExportRequest = Shape({
   channelId: Id,
   fromAt: Instant,
   toAt: Instant,
   reason: Type.String({ minLength: 2, maxLength: 500 }),
+  mode,
+  hidden,
 });
 export type ExportRequest = Static<typeof ExportRequest>;
 export const ExportResult = Shape({
@@ -62,12 +79,19 @@ export const ExportResult = Shape({
   videoCodec: Type.String(),
   hasAudio: Type.Boolean(),
   isDecodable: Type.Boolean(),
+  ffmpegVersion: Type.Optional(OrNull(Type.String())),
   files: Type.Array(
     Shape({
       fileName: Type.String(),
       sizeBytes: Type.Integer(),
       sha256: Type.String(),
       durationMs: Type.Number(),
+      crc32: Type.Optional(Type.Integer()),
+      arguments: Type.Optional(
+        Type.Array(Type.String(), {
+          description: 'What ffmpeg was told: to make a transcode or still, to check a copy',
+        }),
+      ),
     }),
     {
       description:
@@ -75,6 +99,8 @@ export const ExportResult = Shape({
     },
   ),
 });
+/** A look at one picture before it is asked for, as for marking what is to be hidden. */
+export const PreviewQuery = Shape({ channelId: Id, at: Instant });
 export const ExportFileQuery = Shape({ part: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })) });
 export type ExportResult = Static<typeof ExportResult>;
 export const ExportState = OneOf(['queued', 'running', 'ready', 'failed', 'cancelled']);
@@ -86,6 +112,8 @@ export const Export = Shape({
   toAt: Instant,
   reason: Type.String(),
   requestedByName: Type.String(),
+  mode: ExportMode,
+  hidden: HiddenRegions,
   state: ExportState,
   progress: OrNull(Type.Number()),
   fileName: OrNull(Type.String()),

@@ -1,5 +1,9 @@
 import type { StreamKind } from '#api/devices/schema.ts';
 import type { StreamSource } from '#media/source.ts';
+import type { ExportRecord } from './export-store.ts';
+import type { Export } from './schema.ts';
+
+export type { ExportRecord };
 
 /** What footage and live need to know of a channel. */
 export interface ChannelFacts {
@@ -15,6 +19,24 @@ export interface ChannelStream {
   readonly source: StreamSource;
   /** As the device describes it: H264, H265, JPEG or other. */
   readonly codec: string;
+}
+
+/** Exports whoever asked for them, for whoever answers for what they belong to. */
+export interface ClipSource {
+  /** Those of `ids` that exist, in no order. */
+  listByIds(ids: readonly string[]): Promise<ExportRecord[]>;
+  /** The same as the API gives them, in the order of `ids`. */
+  listForApi(ids: readonly string[]): Promise<Export[]>;
+  /** Where a file of a finished export lies. */
+  pathOf(fileName: string): string;
+}
+
+/** What other parts of the program say about a finished export. */
+export interface ExportGuard {
+  /** Whether its file may be handed out by itself, without the package it belongs to. */
+  mayDownload(exportId: string): Promise<boolean>;
+  /** Whether nothing needs it any more. */
+  mayDelete(exportId: string): Promise<boolean>;
 }
 
 /** The register as footage and live see it. Changes are told on the bus: `device.changed`, `device.removed`. */

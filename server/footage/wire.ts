@@ -44,6 +44,8 @@ export function toWireExport(entry: ExportRecord): Export {
     ...toWireSpan(entry),
     reason,
     requestedByName,
+    mode: entry.mode,
+    hidden: entry.hidden.map((region) => ({ ...region })),
     state,
     progress: state === 'ready' ? 1 : state === 'running' ? entry.progress : null,
     fileName: entry.file,

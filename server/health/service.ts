@@ -214,6 +214,9 @@ export async function createHealthService(options: HealthServiceOptions) {
       return records.map(toWireFault);
     },
 
+    /** Faults of some channels that touch a stretch of time (epoch ms), newest first. */
+    listFaultsTouching: store.listFaultsTouching,
+
     start(): void {
       schedule.start();
       pruning = new Cron('17 * * * *', { unref: true }, async () => {

@@ -191,6 +191,21 @@ export function createHealthStore(db: Knex) {
       return row && toFault(row);
     },
 
+    /** Faults of some channels that touch a stretch of time (epoch ms), newest first. */
+    async listFaultsTouching(
+      channelIds: readonly string[],
+      range: { fromAt: number; toAt: number },
+      limit: number,
+    ): Promise<FaultRecord[]> {
+      const rows: FaultRow[] = await faults(db)
+        .whereIn('faults.channel_id', [...channelIds])
+        .andWhere('opened_at', '<', range.toAt)
+        .andWhere((ends) => ends.whereNull('recovered_at').orWhere('recovered_at', '>', range.fromAt))
+        .orderBy('opened_at', 'desc')
+        .limit(limit);
+      return rows.map(toFault);
+    },
+
     /** Newest first. */
     async listFaults(query: { isOpen?: boolean; channelId?: string; limit: number }): Promise<FaultRecord[]> {
       const select = faults(db).orderBy('opened_at', 'desc').limit(query.limit);

@@ -28,7 +28,12 @@ export function toAppError(error: unknown): AppError {
   if (validation)
     return new AppError('request.invalid', {
       where: validationContext,
-      fields: validation.map((entry) => ({ path: entry.instancePath, problem: entry.message })),
+      fields: validation.map(({ instancePath, message, keyword, params }) => ({
+        path: instancePath,
+        problem: message,
+        rule: keyword,
+        ...(typeof params.limit === 'number' ? { limit: params.limit } : {}),
+      })),
     });
   if (statusCode === 413) return new AppError('request.too-large');
   if (statusCode === 429) return new AppError('request.rate-limited');

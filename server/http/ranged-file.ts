@@ -4,15 +4,22 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '#api/errors.ts';
 
-/** A file to answer with. */
-export interface RangedFile {
-  readonly path: string;
+/** Bytes to answer with, wherever they come from. */
+export interface RangedContent {
   readonly contentType: string;
   /** Strong tag of the content, without quotes; a download can then be continued with `If-Range`. */
   readonly tag: string;
   readonly cacheControl: string;
   /** `Content-Disposition`, for downloads. */
   readonly disposition?: string;
+  readonly sizeBytes: number;
+  /** The bytes from `start` to `end`, both included. */
+  open(start: number, end: number): Readable;
+}
+
+/** A file to answer with. */
+export interface RangedFile extends Omit<RangedContent, 'sizeBytes' | 'open'> {
+  readonly path: string;
   /** Serve only this much, for a file that still grows. Default: its size now. */
   readonly sizeBytes?: number;
 }
@@ -21,9 +28,7 @@ const mostOpen = 128;
 let openNow = 0;
 
 /**
- * Answers `request` with the file or the one range asked for: 200, 206, 304 or 416. Several ranges at once are answered whole, as
- * RFC 9110 allows. The bytes flow at the client's pace, and the file is closed when the client goes away.
- * Source: RFC 9110, 13.1 and 14.
+ * Answers `request` with a file, as {@link sendRanged}; the file is closed when the client goes away.
  * @throws AppError not-found when the file is gone, unavailable when too many files are being read
  */
 export async function sendRangedFile(
@@ -31,43 +36,66 @@ export async function sendRangedFile(
   reply: FastifyReply,
   file: RangedFile,
 ): Promise<FastifyReply> {
-  if (openNow >= mostOpen) throw new AppError('unavailable', { problem: 'too many files are being read' });
+  checkRoom();
   const handle = await openForReading(file.path);
   let isHandedOver = false;
   try {
-    const size = file.sizeBytes ?? (await handle.stat()).size;
-    const etag = `"${file.tag}"`;
-    reply.headers({
-      'content-type': file.contentType,
-      'cache-control': file.cacheControl,
-      'accept-ranges': 'bytes',
-      etag,
-      ...(file.disposition === undefined ? {} : { 'content-disposition': file.disposition }),
-    });
-    const { 'if-none-match': ifNoneMatch, 'if-range': ifRange, range: rangeHeader } = request.headers;
-    if (ifNoneMatch?.split(',').some((tag) => tag.trim() === etag)) return reply.status(304).send();
-    const isRangeValid = ifRange === undefined || ifRange === etag;
-    const range = isRangeValid ? parseRange(rangeHeader, size) : undefined;
-    if (range === 'unsatisfiable')
-      return reply
-        .status(416)
-        .headers({ 'content-range': `bytes */${size}`, 'content-type': 'text/plain' })
-        .send();
-    const { start, end } = range ?? { start: 0, end: size - 1 };
-    if (range) reply.status(206).header('content-range', `bytes ${start}-${end}/${size}`);
-    reply.header('content-length', end - start + 1);
-    // An empty stream: without a payload Fastify would answer HEAD with a length of 0.
-    if (request.method === 'HEAD' || size === 0) return reply.send(Readable.from([]));
-    const stream = createReadStream('', { fd: handle, start, end });
-    isHandedOver = true;
-    openNow += 1;
-    stream.once('close', () => {
-      openNow -= 1;
-    });
-    return reply.send(stream);
+    const sizeBytes = file.sizeBytes ?? (await handle.stat()).size;
+    const open = (start: number, end: number) => {
+      isHandedOver = true;
+      return createReadStream('', { fd: handle, start, end });
+    };
+    return await sendRanged(request, reply, { ...file, sizeBytes, open });
   } finally {
     if (!isHandedOver) await handle.close();
   }
+}
+
+/**
+ * Answers `request` with the content or the one range asked for: 200, 206, 304 or 416. Several ranges at once are answered whole, as
+ * RFC 9110 allows. The bytes flow at the client's pace, and their stream is destroyed when the client goes away.
+ * Source: RFC 9110, 13.1 and 14.
+ * @throws AppError unavailable when too much is being read
+ */
+export async function sendRanged(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  content: RangedContent,
+): Promise<FastifyReply> {
+  checkRoom();
+  const { sizeBytes: size } = content;
+  const etag = `"${content.tag}"`;
+  reply.headers({
+    'content-type': content.contentType,
+    'cache-control': content.cacheControl,
+    'accept-ranges': 'bytes',
+    etag,
+    ...(content.disposition === undefined ? {} : { 'content-disposition': content.disposition }),
+  });
+  const { 'if-none-match': ifNoneMatch, 'if-range': ifRange, range: rangeHeader } = request.headers;
+  if (ifNoneMatch?.split(',').some((tag) => tag.trim() === etag)) return reply.status(304).send();
+  const isRangeValid = ifRange === undefined || ifRange === etag;
+  const range = isRangeValid ? parseRange(rangeHeader, size) : undefined;
+  if (range === 'unsatisfiable')
+    return reply
+      .status(416)
+      .headers({ 'content-range': `bytes */${size}`, 'content-type': 'text/plain' })
+      .send();
+  const { start, end } = range ?? { start: 0, end: size - 1 };
+  if (range) reply.status(206).header('content-range', `bytes ${start}-${end}/${size}`);
+  reply.header('content-length', end - start + 1);
+  // An empty stream: without a payload Fastify would answer HEAD with a length of 0.
+  if (request.method === 'HEAD' || size === 0) return reply.send(Readable.from([]));
+  const stream = content.open(start, end);
+  openNow += 1;
+  stream.once('close', () => {
+    openNow -= 1;
+  });
+  return reply.send(stream);
+}
+
+function checkRoom(): void {
+  if (openNow >= mostOpen) throw new AppError('unavailable', { problem: 'too many files are being read' });
 }
 
 async function openForReading(path: string): Promise<FileHandle> {

@@ -37,6 +37,18 @@ export const HealthSettings = Shape({
   successesToRecover: Type.Integer({ minimum: 1, maximum: 20, default: 2 }),
 });
 
+const ExportLimit = Shape({
+  longestMinutes: OrNull(Type.Integer({ minimum: 1, maximum: 720, description: 'Of one clip' })),
+  mostPerDay: OrNull(Type.Integer({ minimum: 1, maximum: 1000, description: 'Clips a person may ask for' })),
+});
+/** How footage may leave. Without the two-person rule whoever makes a package may take it. */
+export const EvidenceSettings = Shape({
+  isTwoPersonRuleOn: Type.Boolean({
+    description: 'A package may be downloaded only once a second person approved it; single clips not at all',
+  }),
+  limits: Shape({ security: ExportLimit, admin: ExportLimit }),
+});
+
 /** The hospital, as printed on pages and reports. */
 export const SiteSettings = Shape({ hospitalName: Type.String({ maxLength: 80 }) });
 
@@ -49,6 +61,7 @@ export const Settings = Shape({
   network: NetworkSettings,
   storage: StorageSettings,
   health: HealthSettings,
+  evidence: EvidenceSettings,
 });
 export type Settings = Static<typeof Settings>;
 export type SettingsKey = keyof Settings;

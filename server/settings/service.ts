@@ -11,6 +11,7 @@ const checks = {
   network: Compile(Settings.properties.network),
   storage: Compile(Settings.properties.storage),
   health: Compile(Settings.properties.health),
+  evidence: Compile(Settings.properties.evidence),
 } as const;
 
 /** What a new installation starts with. */
@@ -21,6 +22,13 @@ export function defaultSettings(cameraNetworks: readonly string[]): Settings {
     network: { cameraNetworks: [...cameraNetworks] },
     storage: { minFreeBytes: 2_000_000_000, maxBytes: null, warnDaysLeft: 2 },
     health: { probeIntervalMs: 30_000, retryIntervalMs: 5_000, failuresToFault: 3, successesToRecover: 2 },
+    evidence: {
+      isTwoPersonRuleOn: false,
+      limits: {
+        security: { longestMinutes: null, mostPerDay: null },
+        admin: { longestMinutes: null, mostPerDay: null },
+      },
+    },
   };
 }
 

@@ -131,6 +131,9 @@ export function createTicketService(options: TicketServiceOptions) {
       return (await store.list({ ...rest, states, limit })).map(toSummary);
     },
 
+    /** Tickets of some channels opened in a stretch of time (epoch ms), newest first. */
+    listOpenedIn: store.listOpenedIn,
+
     async create(input: NewTicket, author: Author): Promise<Ticket> {
       const channel = input.channelId ? options.findChannel(input.channelId) : undefined;
       if (input.channelId && !channel) throw new AppError('not-found', { field: 'channelId' });

@@ -176,6 +176,29 @@ export function createTicketStore(db: Knex) {
       return rows.map(toTicket);
     },
 
+    /** Tickets of some channels opened in a stretch of time (epoch ms), newest first. */
+    async listOpenedIn(
+      channelIds: readonly string[],
+      range: { fromAt: number; toAt: number },
+      limit: number,
+    ): Promise<{ id: string; channelId: string; title: string; createdAt: number }[]> {
+      const rows: { id: string; channel_id: string; title: string; created_at: number }[] = await db(
+        'tickets',
+      )
+        .whereIn('channel_id', [...channelIds])
+        .andWhere('created_at', '>=', range.fromAt)
+        .andWhere('created_at', '<', range.toAt)
+        .orderBy('created_at', 'desc')
+        .limit(limit)
+        .select('id', 'channel_id', 'title', 'created_at');
+      return rows.map((row) => ({
+        id: row.id,
+        channelId: row.channel_id,
+        title: row.title,
+        createdAt: row.created_at,
+      }));
+    },
+
     /** Changes the columns given if the ticket still has `version`. @returns whether it had */
     async change(
       id: string,

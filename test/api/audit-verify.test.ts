@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AuditRow } from '#api/auth/audit-trail.ts';
 import type { TestApp } from '../factories/app.ts';
 import { makeLogInApp, openAdminBrowser } from '../factories/browser.ts';
+import { runScript } from '../factories/script.ts';
 
-const script = fileURLToPath(new URL('../../scripts/audit-verify.ts', import.meta.url));
 let app: TestApp;
 beforeEach(async () => {
   app = await makeLogInApp();
@@ -15,14 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => app.destroy());
 
-function run(env: Record<string, string>): Promise<{ code: number; output: string }> {
-  return new Promise((resolve) => {
-    const options = { env: { PATH: process.env.PATH, ...env } };
-    const child = execFile(process.execPath, [script], options, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
-    );
-  });
-}
+const run = (env: Record<string, string>) => runScript('audit-verify', [], env);
 
 it('says that a good trail is intact, beside a running server, and is on the trail itself', async () => {
   const { code, output } = await run({ DATA_DIR: app.dataDir });

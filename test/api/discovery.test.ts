@@ -216,7 +216,7 @@ it('takes a stranger at a known address for what it is: no duplicate, no change 
   });
   const [device] = await devices();
   expect(device).toMatchObject({ id: deviceId, serialNumber: 'A' });
-  expect(device?.warnings.join()).toContain('another device (Maker Model B)');
+  expect(device?.warnings).toContainEqual({ code: 'stranger', values: { who: 'Maker Model B' } });
 });
 
 it('gives a plain reason when two devices claim one identity', async () => {
@@ -252,7 +252,7 @@ it('learning a registered device again brings in new sources and keeps missing o
   const [after] = await devices();
   expect(after?.id).toBe(deviceId);
   expect(after?.channels.map((channel) => channel.name)).toEqual(['大门', 'Lens 2', 'Lens 3']);
-  expect(after?.warnings).toEqual([expect.stringContaining('video source 2 (Lens 2)')]);
+  expect(after?.warnings).toEqual([{ code: 'channel-missing', values: { source: '2', name: 'Lens 2' } }]);
 });
 
 it('is not open to people who only look', async () => {

@@ -108,6 +108,12 @@ export function createFakeOnvif() {
           calls.push(`snapshot ${xaddr}`);
           return Buffer.from([0xff, 0xd8, 0xff, 0xd9]);
         },
+        async *events({ signal }): AsyncGenerator<never, void, void> {
+          // A quiet device: nothing happens until nobody listens any more.
+          if (!signal.aborted)
+            await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
+          yield* [];
+        },
         ptz: {
           async continuousMove(token, _velocity, timeoutS) {
             calls.push(`move ${token} ${timeoutS}`);

@@ -4,7 +4,7 @@ import type { SourceFile } from './source-files.ts';
 /** Knows neither HTTP nor a capability's rules; every capability may use it. */
 const foundation = ['db', 'events', 'http', 'jobs'];
 /** Capabilities that drive media; the others hear of it only as errors and logs. */
-const mediaUsers = ['devices', 'health', 'footage', 'live', 'bureau', 'meetings'];
+const mediaUsers = ['devices', 'health', 'footage', 'finding', 'live', 'bureau', 'meetings'];
 const mediaForAll = ['media/errors.ts', 'media/log.ts', 'media/clock.ts'];
 /** What another capability may import of one, beside its schema, types and services: each of these is a service by another name. */
 const otherFaces: Readonly<Record<string, readonly string[]>> = {

@@ -178,7 +178,7 @@ describe('a device that changes address', () => {
     expect(after).toHaveLength(1);
     expect(after[0]).toMatchObject({ id: before?.id, host: `${subnet}.133` });
     expect(after[0]?.channels[0]?.id).toBe(before?.channels[0]?.id);
-    expect(after[0]?.warnings.join()).toContain('moved here from');
+    expect(after[0]?.warnings).toContainEqual({ code: 'moved', values: { from: before?.host } });
     expect(await findingOf('cam-03')).toMatchObject({ outcome: 'registered', deviceId: before?.id });
     const moved = await app.db('audit_entries').where({ action: 'device.moved' });
     expect(moved).toHaveLength(1);

@@ -36,7 +36,7 @@ const fields: DeviceFields = {
   clockSkewMs: -420_000,
   clockCheckedAt: 1_764_000_000_123,
   isEnabled: true,
-  warnings: ['a'],
+  warnings: [{ code: 'no-video', values: {} }],
   placeId: null,
   lastSeenAt: null,
   removedAt: null,

@@ -29,12 +29,46 @@ export class ApiError extends Error {
   fieldProblem(name: string): string | undefined {
     const fields = this.details.fields;
     if (!Array.isArray(fields)) return undefined;
-    for (const entry of fields as { path?: unknown; problem?: unknown }[]) {
+    for (const entry of fields as FieldProblem[]) {
       const path = String(entry.path ?? '');
-      if (path === `/${name}` || path.startsWith(`/${name}/`))
-        return m.common_field_invalid({ problem: String(entry.problem ?? '') });
+      if (path === `/${name}` || path.startsWith(`/${name}/`)) return fieldText(entry);
     }
     return undefined;
+  }
+}
+
+interface FieldProblem {
+  path?: unknown;
+  problem?: unknown;
+  /** Keyword of JSON Schema, with its number. */
+  rule?: unknown;
+  limit?: unknown;
+}
+
+/** What is wrong with a field, in the reader's language as far as the rule is known here. */
+function fieldText({ problem, rule, limit }: FieldProblem): string {
+  const value = String(limit ?? '');
+  switch (rule) {
+    case 'minimum':
+      return m.common_field_minimum({ limit: value });
+    case 'maximum':
+      return m.common_field_maximum({ limit: value });
+    case 'minLength':
+      return m.common_field_min_length({ limit: value });
+    case 'maxLength':
+      return m.common_field_max_length({ limit: value });
+    case 'minItems':
+      return m.common_field_min_items({ limit: value });
+    case 'maxItems':
+      return m.common_field_max_items({ limit: value });
+    case 'type':
+    case 'required':
+      return m.common_field_type();
+    case 'pattern':
+    case 'format':
+      return m.common_field_format();
+    default:
+      return m.common_field_invalid({ problem: String(problem ?? '') });
   }
 }
 
@@ -95,34 +129,66 @@ export function withQuery(path: string, query: Query = {}): string {
  * @throws ApiError for everything but an abort of `signal`, which passes as it is
  */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const { response, answer } = await exchange(method, path, options, readJson);
+  if (response.ok || response.status === options.alsoOk) return answer as T;
+  throw failureOf(response, answer);
+}
+
+/**
+ * One request whose answer is no JSON: a picture, or lines that come one by one. The answer's status is good; its body is not read yet.
+ * @param options.isLong the answer may take longer than a request usually does; only `signal` ends it
+ * @throws ApiError, as {@link request}
+ */
+export async function requestRaw(
+  method: string,
+  path: string,
+  options: RequestOptions & { readonly isLong?: boolean } = {},
+): Promise<Response> {
+  const { response, answer } = await exchange(method, path, options, (came) =>
+    came.ok ? undefined : readJson(came),
+  );
+  if (response.ok) return response;
+  throw failureOf(response, answer);
+}
+
+async function exchange(
+  method: string,
+  path: string,
+  options: RequestOptions & { readonly isLong?: boolean },
+  read: (response: Response) => unknown,
+): Promise<{ response: Response; answer: unknown }> {
   const { query, body, file, signal } = options;
   const headers: Record<string, string> = { accept: 'application/json', 'accept-language': locale.current };
   const csrfToken = hooks.csrfToken();
   if (method !== 'GET' && csrfToken !== undefined) headers['x-csrf-token'] = csrfToken;
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (file) headers['content-type'] = file.type;
-  const deadline = AbortSignal.timeout(timeoutMs);
-  let response: Response;
-  let answer: unknown;
+  const ends = [...(signal ? [signal] : []), ...(options.isLong ? [] : [AbortSignal.timeout(timeoutMs)])];
   try {
-    response = await fetch(withQuery(path, query), {
+    const response = await fetch(withQuery(path, query), {
       method,
       headers,
       body: file ?? (body === undefined ? null : JSON.stringify(body)),
-      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      signal: AbortSignal.any(ends),
       credentials: 'same-origin',
     });
     clock.noteServerDate(response.headers.get('date'));
-    const text = await response.text();
-    answer = text === '' ? undefined : parseJson(text);
+    return { response, answer: await read(response) };
   } catch (error) {
     if (signal?.aborted) throw error;
     throw toApiError(error);
   }
-  if (response.ok || response.status === options.alsoOk) return answer as T;
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  return text === '' ? undefined : parseJson(text);
+}
+
+function failureOf(response: Response, answer: unknown): ApiError {
   const failure = new ApiError(errorBodyOf(answer), response.status);
   if (failure.code === 'auth.required') hooks.onSessionEnded();
-  throw failure;
+  return failure;
 }
 
 function parseJson(text: string): unknown {

@@ -24,8 +24,42 @@ export function readPlaylistTimes(playlist: string): TimedFragment[] {
   return fragments;
 }
 
-/** Player position of an instant: inside a fragment exactly, in a gap the start of what follows; undefined after the end. */
-export function positionOf(fragments: readonly TimedFragment[], at: number): number | undefined {
-  const fragment = fragments.find(({ startAt, durationS }) => at < startAt + durationS * 1000);
-  return fragment && fragment.startS + Math.max(0, at - fragment.startAt) / 1000;
+/** A hole this small between two fragments is rounding, not a gap. */
+const holeMs = 600;
+
+/** The fragment that holds an instant; also one that ended a moment before it, where the next begins a moment after. */
+export function fragmentAt(fragments: readonly TimedFragment[], at: number): TimedFragment | undefined {
+  const found = lastFrom(fragments, (fragment) => fragment.startAt <= at);
+  return found && at < found.startAt + found.durationS * 1000 + holeMs ? found : undefined;
+}
+
+/** Player position of an instant that `fragment` holds; the end of the fragment at most, less a trifle that keeps the position inside. */
+export function positionIn(fragment: TimedFragment, at: number): number {
+  const offsetS = Math.max(0, at - fragment.startAt) / 1000;
+  return fragment.startS + Math.min(offsetS, Math.max(0, fragment.durationS - 0.001));
+}
+
+/** The first fragment that begins after an instant. */
+export function fragmentAfter(fragments: readonly TimedFragment[], at: number): TimedFragment | undefined {
+  return fragments.find((fragment) => fragment.startAt > at);
+}
+
+/** The instant shown at a position of the player, epoch ms; undefined outside of all fragments. */
+export function instantOf(fragments: readonly TimedFragment[], positionS: number): number | undefined {
+  // Players report the position of a picture a hair before the start of its fragment.
+  const found = lastFrom(fragments, (fragment) => fragment.startS <= positionS + 0.0005) ?? fragments[0];
+  if (!found || positionS < found.startS - 0.5) return undefined;
+  return found.startAt + Math.max(0, positionS - found.startS) * 1000;
+}
+
+/** The last of a sorted list for which `isBefore` holds, by halving: asked at every picture of nine players. */
+function lastFrom<T>(list: readonly T[], isBefore: (item: T) => boolean): T | undefined {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const item = list[middle];
+    if (item !== undefined && isBefore(item)) low = middle + 1;
+    else high = middle;
+  }
+  return list[low - 1];
 }
