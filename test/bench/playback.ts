@@ -26,7 +26,8 @@ try {
     await page.locator('.picture[data-state="paused"] time').first().waitFor({ timeout: 30_000 });
   };
 
-  await openAt(archive.channelIds.slice(0, 1), 5);
+  // The middle of the archive, so that all of it is on the time line.
+  await openAt(archive.channelIds.slice(0, 1), 45);
   const lane = page.locator('[data-lane] .span').first();
   const box = await lane.boundingBox();
   if (!box) throw new Error('no time line');
