@@ -10,7 +10,7 @@ const rounds = Number(process.argv[2] ?? 20);
 const watchMs = 15_000;
 const targets = { seekP95Ms: 1_000, driftMs: 100 };
 
-const archive = await startArchive({ cameras: 9, seconds: 180 });
+const archive = await startArchive({ cameras: 9, seconds: 90 });
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required'],
@@ -22,11 +22,12 @@ try {
   const [firstAt = 0] = archive.startedAt;
   const openAt = async (channels: readonly string[], seconds: number) => {
     const at = new Date(firstAt + seconds * 1000).toISOString();
-    await page.goto(`${archive.origin}/archive?channels=${channels.join(',')}&at=${at}&span=240`);
+    await page.goto(`${archive.origin}/archive?channels=${channels.join(',')}&at=${at}&span=150`);
     await page.locator('.picture[data-state="paused"] time').first().waitFor({ timeout: 30_000 });
   };
 
-  await openAt(archive.channelIds.slice(0, 1), 5);
+  // The middle of the archive, so that all of it is on the time line.
+  await openAt(archive.channelIds.slice(0, 1), 45);
   const lane = page.locator('[data-lane] .span').first();
   const box = await lane.boundingBox();
   if (!box) throw new Error('no time line');
@@ -34,7 +35,7 @@ try {
   for (let round = 0; round < rounds; round += 1) {
     // Far apart, so that nothing wanted is buffered already.
     const share = 0.05 + 0.9 * ((round * 0.381_966 + 0.2) % 1);
-    const number = share * 180 * archiveFps;
+    const number = share * 90 * archiveFps;
     const seen = page.evaluate(
       ([wanted, width]) =>
         new Promise<number>((resolve) => {
