@@ -36,9 +36,10 @@ try {
     // Far apart, so that nothing wanted is buffered already.
     const share = 0.05 + 0.9 * ((round * 0.381_966 + 0.2) % 1);
     const number = share * 90 * archiveFps;
-    const seen = page.evaluate(
-      ([wanted, width]) =>
-        new Promise<number>((resolve) => {
+    // In place before the press: a promise that is only asked for after it.
+    const seen = await page.evaluateHandle(
+      ([wanted, width]) => {
+        const shown = new Promise<number>((resolve) => {
           const video = document.querySelector('video');
           let pressedAt = 0;
           addEventListener('pointerup', () => (pressedAt = performance.now()), { capture: true, once: true });
@@ -48,11 +49,13 @@ try {
             else video?.requestVideoFrameCallback(look);
           };
           video?.requestVideoFrameCallback(look);
-        }),
+        });
+        return { shown };
+      },
       [number / archiveFps, 1.5] as const,
     );
     await page.mouse.click(box.x + box.width * share, box.y + box.height / 2);
-    seeks.push(await seen);
+    seeks.push(await seen.evaluate(({ shown }) => shown));
   }
 
   await openAt(archive.channelIds, 20);
@@ -64,8 +67,11 @@ try {
   const endAt = Date.now() + watchMs;
   while (Date.now() < endAt) {
     const tiles = await tileNumbers(page);
-    const moments = tiles.flatMap(({ number }, index) =>
-      number === undefined ? [] : [(archive.startedAt[index] ?? 0) + (number * 1000) / archiveFps],
+    // Nine pictures are read one after the other while they go on playing: what passed meanwhile is no drift.
+    const moments = tiles.flatMap(({ number, readAfterMs }, index) =>
+      number === undefined
+        ? []
+        : [(archive.startedAt[index] ?? 0) + (number * 1000) / archiveFps - readAfterMs],
     );
     if (moments.length < archive.channelIds.length) stale.push(moments.length);
     else spreads.push(Math.max(...moments) - Math.min(...moments));
