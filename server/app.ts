@@ -210,6 +210,7 @@ export async function buildApp(config: Config, overrides: Overrides): Promise<We
       mayDelete: (id) => cases.guard.mayDelete(id),
     },
     archives: devices.archives,
+    listCopied: (channelId, range) => backups.listCopied(channelId, range),
     metrics,
     now,
     log: log.child({ component: 'footage' }),

@@ -25,6 +25,7 @@ it('forgets the pictures of footage that was deleted, and of nothing else', asyn
   const pictures = createPictureService({
     footage: {
       list: async () => [],
+      listHere: async () => [],
       listSpans: async (channelId) => spans.get(channelId) ?? [],
     },
     channels: {} as ChannelSource,

@@ -66,7 +66,7 @@ export function createPictureService(options: {
   /** @throws AppError footage.none in a gap */
   async function placeAt(channelId: string, at: number, signal?: AbortSignal): Promise<KeyPlace> {
     await channels.get(channelId);
-    const segments = await footage.list(channelId, { fromAt: at, toAt: at + 1 }, signal);
+    const segments = await footage.listHere(channelId, { fromAt: at, toAt: at + 1 }, signal);
     const place = await findKeyPlace(segments, at);
     if (!place) throw new AppError('footage.none');
     return place;
@@ -117,7 +117,7 @@ export function createPictureService(options: {
       const instants = spreadEvenly(ask, ask.count);
       // The newest pictures are on their way to the disk; a strip does not wait for them.
       const toAt = Math.max(ask.fromAt + 1, Math.min(ask.toAt, now() - writingMs));
-      const segments = await footage.list(ask.channelId, { fromAt: ask.fromAt, toAt }, signal);
+      const segments = await footage.listHere(ask.channelId, { fromAt: ask.fromAt, toAt }, signal);
       const cells = await planFilm(segments, instants);
       await noteLook(ask.channelId, ask, by);
       return cells.map(({ at, place }) => ({ at, frameAt: place?.at ?? null }));

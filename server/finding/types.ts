@@ -10,6 +10,8 @@ export interface SpanMs {
 export interface FootageSource {
   /** In time order; empty where nothing was recorded. */
   list(channelId: string, range: SpanMs, signal?: AbortSignal): Promise<FootageSegment[]>;
+  /** The same of what is on our disks already: no device is asked. */
+  listHere(channelId: string, range: SpanMs, signal?: AbortSignal): Promise<FootageSegment[]>;
   /** Recorded stretches, merged, ascending. */
   listSpans(channelId: string, range: SpanMs): Promise<readonly SpanMs[]>;
 }

@@ -26,6 +26,8 @@ export interface FootageFiles {
     signal?: AbortSignal,
     options?: { onProgress?: (done: number) => void; onProblem?: (code: string) => void },
   ): Promise<ChosenSegment[]>;
+  /** The same without asking a device: own footage, and what was fetched before. For pictures that are only glanced at. */
+  listHere(channelId: string, range: SpanMs, signal?: AbortSignal): Promise<ChosenSegment[]>;
 }
 
 /** Which source a stretch of time comes from, for a record. */
@@ -98,6 +100,11 @@ export function createFootageFiles(options: {
       if (problem !== null && own.length + fetched.length === 0) throw deviceError(problem);
       if (problem !== null) onProblem?.(problem);
       return inTimeOrder([...own, ...fetched]);
+    },
+    async listHere(channelId, range, signal) {
+      const own = await listOwn(channelId, range, signal);
+      const holes = holesIn(own.map(spanOfSegment), range, now());
+      return inTimeOrder([...own, ...(await devices.listFetched(channelId, holes))]);
     },
   };
 }

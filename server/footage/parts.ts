@@ -39,6 +39,7 @@ import { registerFootageRoutes } from './routes.ts';
 import { createRunStore } from './run-store.ts';
 import { createSegmentStore, type SegmentStore } from './segment-store.ts';
 import { createFootageService } from './service.ts';
+import type { SpanMs } from './spans.ts';
 import { repairIndex } from './start-up.ts';
 
 export interface FootageOptions {
@@ -50,6 +51,7 @@ export interface FootageOptions {
   readonly channels: ChannelSource;
   readonly exportGuard: ExportGuard;
   readonly archives: ArchiveSource;
+  readonly listCopied: (channelId: string, range: SpanMs) => Promise<SpanMs[]>;
   readonly metrics: Registry;
   readonly now: Now;
   readonly log: Logger;
@@ -66,7 +68,7 @@ export interface FootageParts {
   readonly clips: ClipSource;
   readonly own: OwnFootageService;
   /** Recorded files and stretches, for whoever looks into them. */
-  readonly footage: Pick<FootageFiles, 'list'> & Pick<SegmentStore, 'listSpans'>;
+  readonly footage: FootageFiles & Pick<SegmentStore, 'listSpans'>;
   /** For the job service, which the routes need in turn. */
   readonly handlers: JobHandlers;
   onJobEnd(end: JobEnd): Promise<void>;
@@ -141,6 +143,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     holds,
     open,
     devices: deviceFootage,
+    listCopied: options.listCopied,
     channels,
     audit,
     siteTimeZone,
@@ -205,7 +208,7 @@ export function createFootageParts(options: FootageOptions): FootageParts {
     recording,
     clips,
     own: createOwnFootageService({ recordingsDir, segments, runs, holds, now }),
-    footage: { list: files.list, listSpans: segments.listSpans },
+    footage: { ...files, listSpans: segments.listSpans },
     handlers: runner.handlers,
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {

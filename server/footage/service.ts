@@ -11,7 +11,7 @@ import type { OpenFootage } from './open-footage.ts';
 import type { RunStore } from './run-store.ts';
 import type { SegmentStore } from './segment-store.ts';
 import { daysOfMonth } from './site-days.ts';
-import { isOverlapping, type SpanMs } from './spans.ts';
+import { clip, isOverlapping, type SpanMs } from './spans.ts';
 import { buildTimeline, type TimelineParts } from './timeline.ts';
 
 const longestTimelineMs = 31 * 86_400_000 + 3_600_000;
@@ -23,6 +23,8 @@ const longestHoldMs = 366 * 86_400_000;
 export interface ChannelFootage extends TimelineParts {
   readonly channelId: string;
   readonly offer: DeviceOffer;
+  /** What could be restored from a copy. */
+  readonly copiedSpans: readonly SpanMs[];
 }
 
 /** Who does something, and by which request. */
@@ -39,6 +41,8 @@ export function createFootageService(options: {
   holds: HoldStore;
   open: OpenFootage;
   devices: DeviceFootage;
+  /** Stretches of which a copy lies somewhere else, to be restored from. */
+  listCopied: (channelId: string, range: SpanMs) => Promise<SpanMs[]>;
   channels: ChannelSource;
   audit: AuditTrail;
   siteTimeZone: string;
@@ -47,13 +51,14 @@ export function createFootageService(options: {
   const { db, segments, runs, holds, open, devices, channels, audit, siteTimeZone, now } = options;
 
   async function timelineOf(channelId: string, range: SpanMs): Promise<ChannelFootage> {
-    const [recorded, openSpans, runRows, removals, held, offer] = await Promise.all([
+    const [recorded, openSpans, runRows, removals, held, offer, copied] = await Promise.all([
       segments.listSpans(channelId, range),
       open.spansOf(channelId),
       runs.listFor(channelId, range),
       segments.listRemovals(channelId, range),
       holds.listInForce(now(), channelId),
       devices.offer(channelId, range),
+      options.listCopied(channelId, range),
     ]);
     const parts = buildTimeline({
       range,
@@ -64,7 +69,8 @@ export function createFootageService(options: {
       removals,
       holds: held,
     });
-    return { channelId, ...parts, offer };
+    const copiedSpans = copied.flatMap((span) => clip(span, range) ?? []);
+    return { channelId, ...parts, offer, copiedSpans };
   }
 
   return {

@@ -14,7 +14,7 @@ export const toWireSpan = ({ fromAt, toAt }: SpanMs): Span => ({
 
 export function toWireTimeline(parts: ChannelFootage): ChannelTimeline {
   const { held, spans: deviceSpans } = parts.offer;
-  const own = { source: 'own', state: 'current', askedAt: null, clockSkewMs: null, problem: null } as const;
+  const ours = { state: 'current', askedAt: null, clockSkewMs: null, problem: null } as const;
   const device = {
     source: 'device',
     spans: deviceSpans.map(toWireSpan),
@@ -29,7 +29,13 @@ export function toWireTimeline(parts: ChannelFootage): ChannelTimeline {
     spans: parts.spans.map(toWireSpan),
     gaps: parts.gaps.map((gap) => ({ ...toWireSpan(gap), cause: gap.cause })),
     heldSpans: parts.heldSpans.map(toWireSpan),
-    sources: [{ ...own, spans: parts.ownSpans.map(toWireSpan) }, ...(hasDevice ? [device] : [])],
+    sources: [
+      { ...ours, source: 'own', spans: parts.ownSpans.map(toWireSpan) },
+      ...(hasDevice ? [device] : []),
+      ...(parts.copiedSpans.length > 0
+        ? [{ ...ours, source: 'copy' as const, spans: parts.copiedSpans.map(toWireSpan) }]
+        : []),
+    ],
   };
 }
 

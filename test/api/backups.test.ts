@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CopySpans, Target } from '#api/backups/schema.ts';
-import type { Hold } from '#api/footage/schema.ts';
+import type { ChannelTimeline, Hold } from '#api/footage/schema.ts';
 import { makeBackupWorld, type BackupWorld } from '../factories/backups.ts';
 
 let world: BackupWorld;
@@ -28,12 +28,14 @@ const copies = async () => {
   const answer = await world.app.as('security', { method: 'GET', url: '/api/backups/copies', query });
   return answer.json<CopySpans>().targets;
 };
-const spans = async () => {
+const timeline = async () => {
   const { channelId, fromAt, toAt } = world;
   const payload = { channelIds: [channelId], fromAt, toAt };
   const answer = await world.app.as('security', { method: 'POST', url: '/api/footage/timeline', payload });
-  return answer.json().channels[0].spans as unknown[];
+  return answer.json<{ channels: [ChannelTimeline] }>().channels[0];
 };
+const spans = async () => (await timeline()).spans;
+const copiedSpans = async () => (await timeline()).sources.find(({ source }) => source === 'copy')?.spans;
 const whole = () => [{ fromAt: world.fromAt, toAt: world.toAt }];
 const targetState = async () => {
   const answer = await world.app.as('security', { method: 'GET', url: '/api/backups/targets' });
@@ -77,6 +79,7 @@ describe('a backup to a folder', () => {
     const bytes = await readFile(join(folder, (await filesIn(folder))[3] ?? ''));
     await loseAll();
     expect(await spans()).toEqual([]);
+    expect(await copiedSpans()).toEqual(whole());
     expect((await copies())[0]).toMatchObject({ files: 12, filesOnlyThere: 12 });
     const run = await world.waitFor(await world.restore(targetId), ['done', 'failed']);
     expect(run).toMatchObject({ state: 'done', kind: 'restore', filesDone: 12 });

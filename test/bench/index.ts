@@ -109,6 +109,7 @@ async function measure(url: string, dir: string) {
         refresh: async () => undefined,
         offer: async () => ({ spans: [], state: 'none', askedAt: null, clockSkewMs: null }),
       } as never,
+      listCopied: async () => [],
       channels: makeChannelSource(new Map()),
       audit,
       siteTimeZone: 'Asia/Shanghai',
