@@ -143,7 +143,6 @@ it('copies, transcodes and stills become a ZIP that other programs read, whole a
   expect(manifest.files.find((each: { path: string }) => each.path.startsWith('clips/')).clip).toMatchObject({
     asked: { fromAt: iso(3_500), toAt: iso(8_000) },
     leadMs: 500,
-    source: 'own',
     camera: { name: '急诊</script>大厅 01', model: null },
     clock: { basis: 'server' },
     sources: [{ source: 'own', appliedOffsetMs: 0 }],
