@@ -60,7 +60,7 @@ async function fill(db: Knex): Promise<number> {
     await put(fromAt, toAt, 600_000, 1, channels - 1);
   }
   for (const sql of dropped) await db.raw(sql);
-  await db.raw(isPostgres ? 'ANALYZE' : 'PRAGMA cache_size = -2000'); // the cache it has in use
+  await db.raw(isPostgres ? 'ANALYZE' : 'PRAGMA cache_size = -65536'); // the cache it has in use
   const [row]: { n: number | string }[] = await db('segments').count('* as n');
   return Number(row?.n);
 }
