@@ -70,13 +70,21 @@ describe('a server that is killed while it exports, backs up, restores and delet
     rmSync(backupDir, { recursive: true, force: true });
   });
 
+  /** The last 9 s of what is recorded of a channel, once it is at least so long. */
+  const newestSpan = (channelId: string, leastMs: number) =>
+    until(async () => {
+      const range = { fromAt: iso(Date.now() - 300_000), toAt: iso(Date.now()) };
+      const span = (await timelineOf({ channelId, ...range }))?.spans.at(-1);
+      const [from, to] = [Date.parse(span?.fromAt ?? ''), Date.parse(span?.toAt ?? '')];
+      return to - from >= leastMs ? { fromAt: iso(Math.max(from, to - 9_000)), toAt: iso(to) } : undefined;
+    }, 60_000);
+
   /** Starts everything that a kill could hurt. */
   async function beginWork(round: number): Promise<void> {
-    const toAt = Date.now() - 6_000;
-    for (const channel of [channels[1], channels[1], channels[2]]) {
-      // Two of them the same range at once.
-      const range = { fromAt: iso(toAt - 9_000), toAt: iso(toAt) };
-      await post<Export>('/api/exports', { channelId: channel?.id, ...range, reason: '断电演练' });
+    for (const id of [channels[1]?.id ?? '', channels[2]?.id ?? '']) {
+      const span = await newestSpan(id, 5_000);
+      const ask = { channelId: id, ...span, reason: '断电演练' };
+      await Promise.all([post<Export>('/api/exports', ask), post<Export>('/api/exports', ask)]); // the same range twice at once
     }
     const range = { fromAt: iso(Date.now() - 60_000), toAt: iso(Date.now()) };
     await post('/api/backups/copy', { targetId, channelIds: null, ...range, isHeldOnly: false });
@@ -147,7 +155,7 @@ describe('a server that is killed while it exports, backs up, restores and delet
       fromAt: held.fromAt,
       toAt: iso(Date.now()),
     });
-    expect(removed?.gaps.some(({ cause }) => cause === 'deleted-by-retention')).toBe(true);
+    expect(removed?.gaps.map(({ cause }) => cause)).toContainEqual(expect.stringMatching(/^deleted-/));
 
     process.kill(product.serverPid, 'SIGTERM');
     await until(async () => (isAlive(product.serverPid) ? undefined : true), 30_000);
