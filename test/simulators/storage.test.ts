@@ -151,6 +151,8 @@ describe('a disk that fills up while cameras record', () => {
     const before = (await timeline('old', oldAt, oldAt + 120_000)).gaps;
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect((await timeline('old', oldAt, oldAt + 120_000)).gaps).toEqual(before);
-    expect(app.logLines.join('')).not.toContain('"level":"error"');
+    // That footage goes before its minimum is an error to be told; anything else is one of ours.
+    const errors = app.logLines.filter((line) => line.includes('"level":"error"'));
+    expect(errors.filter((line) => !line.includes('before the minimum'))).toEqual([]);
   });
 });
