@@ -79,22 +79,22 @@ describe('a guard at three in the morning', () => {
   });
 
   it('and sees the same moment on all nine, each picture telling its true time', async () => {
-    await expect
-      .poll(async () => (await tileNumbers(page)).every((tile) => tile.number !== undefined))
-      .toBe(true);
+    // While nine pictures are sought one may be painted a moment before its time is told: once they stand, both must be right.
+    const worst = async () => {
+      const tiles = await tileNumbers(page);
+      const moments = tiles.map(
+        ({ number = Number.NaN }, index) => (archive.startedAt[index] ?? 0) + (number * 1000) / archiveFps,
+      );
+      const lies = tiles.map(({ saidAt }, index) => Math.abs(Date.parse(saidAt) - (moments[index] ?? 0)));
+      return { spreadMs: Math.max(...moments) - Math.min(...moments), lieMs: Math.max(...lies) };
+    };
+    const isRight = async () => {
+      const { spreadMs, lieMs } = await worst();
+      return spreadMs <= 1000 / archiveFps + 5 && lieMs <= 5;
+    };
+    await expect.poll(isRight, { timeout: 15_000 }).toBe(true);
     await page.waitForTimeout(500);
-    const tiles = await tileNumbers(page);
-    const moments = tiles.map(
-      ({ number = Number.NaN }, index) => (archive.startedAt[index] ?? 0) + (number * 1000) / archiveFps,
-    );
-    expect(Math.max(...moments) - Math.min(...moments), 'spread of the nine, ms').toBeLessThanOrEqual(
-      1000 / archiveFps + 5,
-    );
-    for (const [index, tile] of tiles.entries())
-      expect(
-        Math.abs(Date.parse(tile.saidAt) - (moments[index] ?? 0)),
-        `camera ${index + 1}`,
-      ).toBeLessThanOrEqual(5);
+    expect(await worst()).toMatchObject({ lieMs: expect.toSatisfy((ms: number) => ms <= 5) });
     await shoot('nine-up');
   });
 
@@ -165,9 +165,11 @@ describe('a guard at three in the morning', () => {
     const params = new URL(page.url()).searchParams;
     for (const name of ['channels', 'from', 'to', 'span'])
       expect(params.get(name)).toBe(new URL(address).searchParams.get(name));
-    expect(Math.abs(((await numberOnScreen(page, 'cam-1')) ?? 0) - (shown ?? 0))).toBeLessThan(
-      10 * archiveFps,
-    );
+    const isNear = async () => {
+      const number = await numberOnScreen(page, 'cam-1');
+      return number !== undefined && Math.abs(number - (shown ?? NaN)) < 10 * archiveFps;
+    };
+    await expect.poll(isNear, { timeout: 20_000 }).toBe(true);
     await page.getByRole('navigation', { name: '导航' }).getByRole('link', { name: '首页' }).click();
     await page.locator('.picture').waitFor({ state: 'detached' });
     await page.goBack();
