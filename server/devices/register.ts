@@ -30,6 +30,17 @@ export async function createDeviceRegister(store: DeviceStore): Promise<DeviceRe
   }
   for (const device of await store.list()) keep(device);
 
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** The old row stays until the new one is here: a device that is missing for a moment would stop being recorded. */
+  async function read(id: string): Promise<void> {
+    const device = await store.find(id);
+    for (const channel of devices.get(id)?.channels ?? []) byChannel.delete(channel.id);
+    devices.delete(id);
+    ordered = undefined;
+    if (device) keep(device);
+  }
+
   function inOrder() {
     if (!ordered) {
       const all = [...devices.values()].toSorted(
@@ -62,12 +73,11 @@ export async function createDeviceRegister(store: DeviceStore): Promise<DeviceRe
     },
     findByReference: (reference) =>
       inOrder().present.find((device) => device.endpointReference === reference),
-    async reload(id) {
-      for (const channel of devices.get(id)?.channels ?? []) byChannel.delete(channel.id);
-      devices.delete(id);
-      ordered = undefined;
-      const device = await store.find(id);
-      if (device) keep(device);
+    reload(id) {
+      // One after the other, so that what was read last is what stays.
+      const reloading = last.then(() => read(id));
+      last = reloading.catch(() => undefined);
+      return reloading;
     },
   };
 }
