@@ -100,9 +100,9 @@ describe('a console that is killed while it copies and restores', () => {
         log: createLogger({ logLevel: 'silent' }),
         channels: makeChannelSource(new Map([['c1', null]])),
       });
-    /** Lets a process work on the run and kills it after a moment, six times; then lets it end. @returns how often it was killed at work */
+    /** Lets a process work on the run and kills it after a moment, three times; then lets it end. @returns how often it was killed at work */
     const killUntilDone = async (runId: string, state: string, check: () => Promise<void>) => {
-      for (let kills = 0; kills < 6; kills += 1) {
+      for (let kills = 0; kills < 3; kills += 1) {
         const fixture = new URL('../fixtures/console-until-killed.ts', import.meta.url).pathname;
         const child = spawn(process.execPath, [fixture], {
           env: { ...process.env, DATA_DIR: dataDir },
@@ -132,7 +132,7 @@ describe('a console that is killed while it copies and restores', () => {
       } finally {
         await last.close();
       }
-      return 6;
+      return 3;
     };
     try {
       const targetId = await world.addTarget({ name: '盘', kind: 'folder', config: { path: folder } });

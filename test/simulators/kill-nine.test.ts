@@ -12,7 +12,7 @@ import { startProductProcess, until, type Product } from '../factories/product.t
 import { runScript } from '../factories/script.ts';
 
 /** How often the server is killed; set higher to look for what seldom happens. */
-const rounds = Number(process.env.WEIAN_KILLS ?? 3);
+const rounds = Number(process.env.WEIAN_KILLS ?? 2);
 
 describe('a server that is killed while it exports, backs up, restores and deletes', () => {
   const backupDir = mkdtempSync(join(tmpdir(), 'weian-backup-'));
