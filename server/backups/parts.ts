@@ -5,8 +5,6 @@ import type { SecretBox } from '#api/auth/secret-box.ts';
 import type { Now } from '#api/clock.ts';
 import type { EventBus } from '#api/events/bus.ts';
 import type { OwnFootageService } from '#api/footage/own-footage-service.ts';
-import { mergeSpans, type SpanMs } from '#api/footage/spans.ts';
-import { continuousToleranceMs } from '#api/footage/timeline.ts';
 import type { JobEnd, JobHandlers, JobService } from '#api/jobs/service.ts';
 import type { Logger } from '#api/log.ts';
 import { createCopyStore } from './copy-store.ts';
@@ -27,8 +25,11 @@ export interface BackupParts {
   registerRoutes(app: FastifyInstance, jobs: JobService): void;
   /** Takes up unfinished runs and arms the plans. Call after the routes were registered and before jobs run. */
   start(jobs: JobService): Promise<void>;
-  /** Stretches of a channel of which a sound copy lies somewhere, merged, ascending. */
-  listCopied(channelId: string, range: SpanMs): Promise<SpanMs[]>;
+  /** Stretches of a channel of which a sound copy lies somewhere, one for each file, by start; epoch ms. */
+  listCopied(
+    channelId: string,
+    range: { fromAt: number; toAt: number },
+  ): Promise<{ fromAt: number; toAt: number }[]>;
   close(): Promise<void>;
 }
 
@@ -56,8 +57,7 @@ export function createBackupParts(options: {
     handlers: runner.handlers,
     async listCopied(channelId, range) {
       const found = await copies.list(channelId, range);
-      const spans = found.map(({ startAt, endAt }) => ({ fromAt: startAt, toAt: endAt }));
-      return mergeSpans(spans, continuousToleranceMs);
+      return found.map(({ startAt, endAt }) => ({ fromAt: startAt, toAt: endAt }));
     },
     onJobEnd: runner.onJobEnd,
     registerRoutes(app, jobs) {

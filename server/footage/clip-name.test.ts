@@ -6,7 +6,7 @@ const span = { fromAt: Date.parse('2026-11-24T15:59:58Z'), toAt: Date.parse('202
 describe('clipName', () => {
   it('tells the camera and the times on the wall of the site', () => {
     const name = clipName('急诊大厅 01', span, 'Asia/Shanghai', '0123456789abcdef');
-    expect(name).toBe('急诊大厅-01_20261124-235958_20261125-001000_01234567.mp4');
+    expect(name).toBe('急诊大厅-01_20261124-235958_20261125-001000_89abcdef.mp4');
   });
   it('keeps path signs, line ends and overlong names out of the file system', () => {
     const name = clipName(`../../etc/passwd\r\n"${'长'.repeat(300)}`, span, 'Asia/Shanghai', 'aaaaaaaaaa');

@@ -2,7 +2,7 @@ import type { SpanMs } from './spans.ts';
 import { zonedParts } from './site-days.ts';
 
 /**
- * File name of an exported clip: channel name, first and last second in the site's zone, and the start of the export's id, so that
+ * File name of an exported clip: channel name, first and last second in the site's zone, and the end of the export's id, which is random, so that
  * two clips never share a name and a file can be found again from its row. Safe on every file system: letters, digits, `-`, `_`, at
  * most 120 characters.
  */
@@ -22,7 +22,7 @@ export function clipName(
     return `${year}${month}${day}-${hour}${minute}${second}`;
   };
   const name = [...(safe || 'camera')].slice(0, 50).join('');
-  return `${name}_${stamp(span.fromAt)}_${stamp(span.toAt)}_${exportId.slice(0, 8)}.${suffix}`;
+  return `${name}_${stamp(span.fromAt)}_${stamp(span.toAt)}_${exportId.slice(-8)}.${suffix}`;
 }
 
 /** `Content-Disposition` for a download with any Unicode name: an ASCII stand-in first, then the true name. Source: RFC 6266, RFC 5987. */

@@ -11,8 +11,8 @@ import type { OpenFootage } from './open-footage.ts';
 import type { RunStore } from './run-store.ts';
 import type { SegmentStore } from './segment-store.ts';
 import { daysOfMonth } from './site-days.ts';
-import { clip, isOverlapping, type SpanMs } from './spans.ts';
-import { buildTimeline, type TimelineParts } from './timeline.ts';
+import { clip, isOverlapping, mergeSpans, type SpanMs } from './spans.ts';
+import { buildTimeline, continuousToleranceMs, type TimelineParts } from './timeline.ts';
 
 const longestTimelineMs = 31 * 86_400_000 + 3_600_000;
 /** How long a page may wait for devices that were not asked before. */
@@ -69,7 +69,7 @@ export function createFootageService(options: {
       removals,
       holds: held,
     });
-    const copiedSpans = copied.flatMap((span) => clip(span, range) ?? []);
+    const copiedSpans = mergeSpans(copied, continuousToleranceMs).flatMap((span) => clip(span, range) ?? []);
     return { channelId, ...parts, offer, copiedSpans };
   }
 

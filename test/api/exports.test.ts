@@ -78,7 +78,7 @@ describe('an export', () => {
     const { id } = created.json() as Export;
     const entry = await untilEnded(id);
     expect(entry).toMatchObject({ state: 'ready', error: null, progress: 1, requestedByName: 'security' });
-    expect(entry.fileName).toBe(`急诊-大厅-01_20261124-235933_20261125-000025_${id.slice(0, 8)}.mp4`);
+    expect(entry.fileName).toBe(`急诊-大厅-01_20261124-235933_20261125-000025_${id.slice(-8)}.mp4`);
     const { result } = entry;
     expect(result).toMatchObject({ videoCodec: 'h264', hasAudio: false, isDecodable: true });
     expect(result?.gaps).toEqual([{ fromAt: iso(30_000), toAt: iso(40_000) }]);

@@ -40,7 +40,10 @@ async function fill(db: Knex): Promise<number> {
       startedAt: startAt,
     });
   const isPostgres = dialectOf(db) === 'postgres';
-  const id = isPostgres ? 'md5(random()::text)' : 'hex(randomblob(16))';
+  // As newId makes them: the time first.
+  const id = isPostgres
+    ? "lpad(to_hex(t.at), 12, '0') || substr(md5(random()::text), 1, 20)"
+    : "printf('%012x', t.at) || lower(hex(randomblob(10)))";
   const digits = isPostgres ? "lpad(c.n::text, 2, '0')" : "printf('%02d', c.n)";
   const put = (fromAt: number, toAt: number, stepMs: number, first: number, last: number) =>
     db.raw(
