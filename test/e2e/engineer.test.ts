@@ -76,8 +76,14 @@ describe('an engineer on the first day', () => {
 
   it('puts a camera on the plan', async () => {
     await goTo('地图');
-    await page.getByRole('button', { name: camera.name }).click();
-    await page.getByText(`请在平面图上点击“${camera.name}”的位置`).waitFor();
+    const hint = page.getByText(`请在平面图上点击“${camera.name}”的位置`);
+    await until(async () => {
+      // The devices are still being taken in: the list may change under the pointer.
+      if (await hint.isVisible()) return true;
+      await page.getByRole('button', { name: camera.name }).click();
+      await page.waitForTimeout(500);
+      return undefined;
+    }, 20_000);
     const plan = page.getByRole('application');
     const drawn = await plan.locator('img.plan-image').boundingBox();
     const frame = await plan.boundingBox();

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel } from '#api/devices/schema.ts';
+import type { ChannelTimeline } from '#api/footage/schema.ts';
 import type { Settings } from '#api/settings/schema.ts';
 import { stopAtFirstFailure } from './steps.ts';
 import { startProduct, until, type ProductWorld } from './world.ts';
@@ -45,16 +46,27 @@ it('a case is opened with who wants the footage, on what ground and who allowed 
 
 it('footage is added with a bystander hidden, and packed; nobody lets his own package go', async () => {
   const caseId = page.url().split('/').at(-1) ?? '';
-  await until(async () => {
-    const at = new Date(Date.now() - 6_000).toISOString();
-    const preview = `/api/exports/preview?channelId=${camera.id}&at=${at}`;
-    return page.evaluate(async (path) => (await fetch(path)).status === 200, preview);
+  const recorded = await until(async () => {
+    const { channels } = await product.admin.send<{ channels: ChannelTimeline[] }>(
+      'POST',
+      '/api/footage/timeline',
+      {
+        channelIds: [camera.id],
+        fromAt: new Date(Date.now() - 120_000).toISOString(),
+        toAt: new Date().toISOString(),
+      },
+    );
+    const span = channels[0]?.spans.at(-1);
+    const isLong = span && Date.parse(span.toAt) - Date.parse(span.fromAt) > 10_000;
+    return isLong ? Date.parse(span.toAt) : undefined;
   }, 60_000);
-  const drawnOn = new Date(Date.now() - 6_000).toISOString();
+  const drawnOn = new Date(recorded - 6_000).toISOString();
+  const preview = `/api/exports/preview?channelId=${camera.id}&at=${drawnOn}`;
+  expect(await page.evaluate(async (path) => (await fetch(path)).status, preview)).toBe(200);
   await product.admin.send('POST', `/api/cases/${caseId}/clips`, {
     channelId: camera.id,
     fromAt: drawnOn,
-    toAt: new Date(Date.now() - 3_000).toISOString(),
+    toAt: new Date(recorded - 3_000).toISOString(),
     mode: 'transcode',
     hidden: [{ x: 0.3, y: 0.3, width: 0.2, height: 0.2 }],
   });
